@@ -1,0 +1,34 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "cli/connect/connection.h"
+#include "cli/connect/session.h"
+#include "cli/connect/signals.h"
+#include "cli/exit_status.h"
+#include "cli/view/output.h"
+
+namespace snag::cli {
+
+// What a command touches outside itself; tests hand in their own.
+struct Environment {
+  Output& out;    // results
+  Output& error;  // everything else
+  Signals& signals;
+  std::function<ConnectResult(const std::optional<std::string>& socket)> connect;
+};
+
+// Says on stderr what went wrong, if anything did, and with what status the program ends. The handler has written out
+// by then what it gathered.
+[[nodiscard]] ExitStatus conclude(const Outcome& outcome, Environment& environment);
+// That, for a command without output of its own after the request.
+[[nodiscard]] ExitStatus fail(Environment& environment, ExitStatus status, const std::string& sentence,
+                              const std::string& remedy);
+
+// Opens the connection and runs one request over it.
+[[nodiscard]] ExitStatus run_request(const v1::ClientMessage& message, const std::optional<std::string>& socket,
+                                     Handler& handler, Environment& environment);
+
+}  // namespace snag::cli

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/arguments.h"
+#include "cli/commands/environment.h"
+
+namespace snag::cli {
+
+[[nodiscard]] ExitStatus run_record(const RecordOptions& options, bool json, const std::optional<std::string>& socket,
+                                    Environment& environment);
+
+}  // namespace snag::cli

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include <snag/v1/snag.pb.h>
+
+#include "cli/view/output.h"
+
+namespace snag::cli {
+
+// One thread's stack, innermost frame first, and what is known of the thread above it.
+[[nodiscard]] std::string thread_text(const v1::ThreadDump& thread, const Output& output);
+
+}  // namespace snag::cli

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "daemon/connection.h"
+#include "daemon/target.h"
+#include "proto/stream/intern.h"
+
+namespace snag::daemon {
+
+// Who is at the other end of the socket: SO_PEERCRED.
+struct Caller {
+  std::uint32_t user = 0;
+};
+
+// What a running request needs of its surroundings: the client, /proc, and who asks.
+class Request {
+ public:
+  Request(Connection& connection, stream::Interner& interner, const ProcRoot& proc, Caller caller)
+      : connection_(&connection), interner_(&interner), proc_(&proc), caller_(caller) {}
+
+  enum class Pause { kGoOn, kStop };
+  // Waits until the deadline while the client is served; kStop when the client wants no more or has gone.
+  [[nodiscard]] Pause pause_until(Instant deadline);
+
+  [[nodiscard]] const ProcRoot& proc() const { return *proc_; }
+  // The connection's: what was defined for an earlier request is not defined again.
+  [[nodiscard]] stream::Interner& interner() const { return *interner_; }
+  [[nodiscard]] Connection& client() const { return *connection_; }
+  void send(const v1::ServerMessage& message) { connection_->send(message); }
+
+  // Attaches to each; one of several that fails is a warning. Empty: none could be attached, and the failure was sent.
+  [[nodiscard]] std::vector<std::unique_ptr<Target>> attach(std::span<const std::int32_t> pids);
+  // kNotPermitted when the caller is neither root nor the owner of the process: the daemon's own rights are not his.
+  [[nodiscard]] Result<std::unique_ptr<Target>> attach(Pid pid);
+
+  // What the client is told of a target that it attached to; its loops are not among it.
+  void describe(const Target& target, v1::Target& into) const;
+  void fail_usage(std::string message);
+  void warn(Pid pid, std::string message);
+
+ private:
+  [[nodiscard]] Result<void> check_owner(Pid pid) const;
+
+  Connection* connection_;
+  stream::Interner* interner_;
+  const ProcRoot* proc_;
+  Caller caller_;
+};
+
+// "uvicorn", "gunicorn", "python" …: by the program or module that its command line names.
+[[nodiscard]] std::string runner_of(const std::string& command);
+
+}  // namespace snag::daemon

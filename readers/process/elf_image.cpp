@@ -1,0 +1,290 @@
+#include "readers/process/elf_image.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <elf.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <libelf.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "readers/process/live_memory.h"
+#include "readers/process/unique_descriptor.h"
+
+namespace snag {
+namespace {
+
+constexpr const char* kWhat = "ELF file";
+// The largest executables with debug information take some gigabytes. The bound keeps a sparse file of terabytes, with
+// tables to match, from being allocated.
+constexpr std::int64_t kMaxFile = std::int64_t{8} << 30U;
+// Linked files have some forty sections, with -ffunction-sections in an object file thousands; from 0xff00 on ELF
+// counts them in another way, which no executable needs.
+constexpr std::size_t kMaxSections = 0xff00;
+// Executables have some ten to fifteen.
+constexpr std::size_t kMaxProgramHeaders = 256;
+// .symtab of the largest C++ executables takes some 100 MiB at 24 bytes a symbol, their .strtab several times that.
+constexpr std::size_t kMaxTable = std::size_t{512} << 20U;
+// A build id is 20 bytes, and its note one of a few in a section of some hundred.
+constexpr std::size_t kMaxNotes = std::size_t{64} << 10U;
+constexpr std::size_t kMaxBuildId = 64;
+
+Error elf_error(ErrorKind kind, std::string detail) {
+  return {.kind = kind, .what = kWhat, .detail = std::move(detail)};
+}
+
+Error open_error(int system_error) {
+  ErrorKind kind = ErrorKind::kSystem;
+  if (system_error == ENOENT || system_error == ENOTDIR || system_error == ELOOP) kind = ErrorKind::kUnreadable;
+  if (system_error == EACCES || system_error == EPERM) kind = ErrorKind::kNotPermitted;
+  return {.kind = kind, .what = kWhat, .system_error = system_error};
+}
+
+bool read_file(int file, std::uint64_t offset, std::span<std::byte> into) {
+  while (!into.empty()) {
+    const ssize_t got = ::pread(file, into.data(), into.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    offset += static_cast<std::uint64_t>(got);
+    into = into.subspan(static_cast<std::size_t>(got));
+  }
+  return true;
+}
+
+// Before libelf sees the file: it allocates as many descriptors as the header speaks of.
+Result<Elf64_Ehdr> read_header(int file) {
+  Elf64_Ehdr header;
+  if (!read_file(file, 0, std::as_writable_bytes(std::span(&header, 1)))) {
+    return fail(elf_error(ErrorKind::kInconsistent, "shorter than an ELF header"));
+  }
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return fail(elf_error(ErrorKind::kUnsupported, "no ELF file"));
+  if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
+      header.e_machine != EM_X86_64) {
+    return fail(elf_error(ErrorKind::kUnsupported, "not for x86-64: Snag reads 64-bit x86 processes only"));
+  }
+  if (header.e_type != ET_EXEC && header.e_type != ET_DYN) {
+    return fail(elf_error(ErrorKind::kUnsupported, "neither an executable nor a shared object"));
+  }
+  const bool counts_elsewhere = header.e_shnum == 0 && header.e_shoff != 0;
+  if (header.e_shnum > kMaxSections || counts_elsewhere || header.e_phnum > kMaxProgramHeaders) {
+    return fail(elf_error(ErrorKind::kOutOfBounds, "more sections or segments than an executable has"));
+  }
+  return header;
+}
+
+// Whether a table of names has this one at `offset`. Not elf_strptr: it looks for the end of the string from the end of
+// the table, which a hostile table can make long for each of millions of symbols.
+bool is_name_at(const Elf_Data* names, std::uint64_t offset, std::string_view name) {
+  if (names == nullptr || names->d_buf == nullptr) return false;
+  if (offset >= names->d_size || name.size() >= names->d_size - offset) return false;
+  const char* text = static_cast<const char*>(names->d_buf) + offset;
+  return text[name.size()] == '\0' && name == std::string_view(text, name.size());
+}
+
+std::string hexadecimal(std::span<const unsigned char> bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const unsigned char byte : bytes) {
+    text.push_back(kDigits[byte >> 4U]);
+    text.push_back(kDigits[byte & 15U]);
+  }
+  return text;
+}
+
+// The first build id among the notes of one segment.
+std::optional<std::string> find_build_id(Elf_Data* notes) {
+  GElf_Nhdr note;
+  std::size_t name = 0;
+  std::size_t description = 0;
+  for (std::size_t at = 0; (at = gelf_getnote(notes, at, &note, &name, &description)) != 0;) {
+    const auto* bytes = static_cast<const unsigned char*>(notes->d_buf);
+    if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != sizeof(ELF_NOTE_GNU)) continue;
+    if (std::memcmp(bytes + name, ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU)) != 0) continue;
+    if (note.n_descsz == 0 || note.n_descsz > kMaxBuildId) continue;
+    return hexadecimal({bytes + description, note.n_descsz});
+  }
+  return std::nullopt;
+}
+
+struct EndElf {
+  void operator()(Elf* elf) const { elf_end(elf); }
+};
+
+Result<FileIdentity> check_file(int file) {
+  struct stat status = {};
+  if (::fstat(file, &status) != 0) return fail(open_error(errno));
+  if (!S_ISREG(status.st_mode)) return fail(elf_error(ErrorKind::kUnreadable, "no regular file"));
+  if (status.st_size > kMaxFile) return fail(elf_error(ErrorKind::kOutOfBounds, "larger than any executable"));
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  return FileIdentity{.device = status.st_dev,
+                      .inode = status.st_ino,
+                      .size = status.st_size,
+                      .modified_ns = status.st_mtim.tv_sec * kSecond + status.st_mtim.tv_nsec};
+}
+
+}  // namespace
+
+struct ElfImage::State {
+  UniqueDescriptor file;
+  FileIdentity identity;
+  std::unique_ptr<Elf, EndElf> elf;
+  std::vector<ElfSegment> segments;
+
+  [[nodiscard]] bool is_within_file(std::uint64_t offset, std::uint64_t bytes) const {
+    const auto size = static_cast<std::uint64_t>(identity.size);
+    return offset <= size && bytes <= size - offset;
+  }
+  bool load_segments();
+  // The first section for which `wanted` holds.
+  template <class Predicate>
+  [[nodiscard]] std::optional<std::pair<Elf_Scn*, GElf_Shdr>> find(Predicate wanted) const;
+  [[nodiscard]] std::optional<ElfSymbol> find_symbol(std::uint32_t table_type, std::string_view name) const;
+  // Contents of a section that lies within the file and is no larger than `limit`; null otherwise.
+  [[nodiscard]] Elf_Data* contents(Elf_Scn* section, std::size_t limit) const;
+};
+
+bool ElfImage::State::load_segments() {
+  std::size_t count = 0;
+  if (elf_getphdrnum(elf.get(), &count) != 0 || count > kMaxProgramHeaders) return false;
+  for (std::size_t i = 0; i < count; ++i) {
+    GElf_Phdr header;
+    if (gelf_getphdr(elf.get(), static_cast<int>(i), &header) == nullptr) return false;
+    if (header.p_type != PT_LOAD) continue;
+    const bool plausible = is_within_file(header.p_offset, header.p_filesz) && header.p_filesz <= header.p_memsz &&
+                           header.p_vaddr < kUserSpaceEnd && header.p_memsz <= kUserSpaceEnd - header.p_vaddr;
+    if (!plausible) return false;
+    segments.push_back({.address = {header.p_vaddr},
+                        .file_offset = header.p_offset,
+                        .file_size = header.p_filesz,
+                        .memory_size = header.p_memsz,
+                        .executable = (header.p_flags & PF_X) != 0});
+  }
+  std::sort(segments.begin(), segments.end(),
+            [](const ElfSegment& left, const ElfSegment& right) { return left.address < right.address; });
+  return !segments.empty();
+}
+
+template <class Predicate>
+std::optional<std::pair<Elf_Scn*, GElf_Shdr>> ElfImage::State::find(Predicate wanted) const {
+  Elf_Scn* section = nullptr;
+  for (std::size_t i = 0; i < kMaxSections; ++i) {
+    section = elf_nextscn(elf.get(), section);
+    if (section == nullptr) break;
+    GElf_Shdr header;
+    if (gelf_getshdr(section, &header) != nullptr && wanted(header)) return std::pair(section, header);
+  }
+  return std::nullopt;
+}
+
+Elf_Data* ElfImage::State::contents(Elf_Scn* section, std::size_t limit) const {
+  GElf_Shdr header;
+  if (gelf_getshdr(section, &header) == nullptr || header.sh_type == SHT_NOBITS) return nullptr;
+  // No linker compresses these tables, and a small file must not unfold into a large one.
+  if ((header.sh_flags & SHF_COMPRESSED) != 0) return nullptr;
+  if (header.sh_size > limit || !is_within_file(header.sh_offset, header.sh_size)) return nullptr;
+  return elf_getdata(section, nullptr);
+}
+
+std::optional<ElfSymbol> ElfImage::State::find_symbol(std::uint32_t table_type, std::string_view name) const {
+  const auto table = find([&](const GElf_Shdr& header) { return header.sh_type == table_type; });
+  if (!table) return std::nullopt;
+  const auto& [section, header] = *table;
+  Elf_Data* symbols = contents(section, kMaxTable);
+  Elf_Scn* names_section = elf_getscn(elf.get(), header.sh_link);
+  if (symbols == nullptr || names_section == nullptr) return std::nullopt;
+  Elf_Data* names = contents(names_section, kMaxTable);
+  const std::size_t count = symbols->d_size / sizeof(Elf64_Sym);
+  for (std::size_t i = 0; i < count; ++i) {
+    GElf_Sym symbol;
+    if (gelf_getsym(symbols, static_cast<int>(i), &symbol) == nullptr) break;
+    if (symbol.st_shndx == SHN_UNDEF || !is_name_at(names, symbol.st_name, name)) continue;
+    return ElfSymbol{.address = {symbol.st_value}, .size = symbol.st_size};
+  }
+  return std::nullopt;
+}
+
+ElfImage::ElfImage(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ElfImage::ElfImage(ElfImage&&) noexcept = default;
+ElfImage& ElfImage::operator=(ElfImage&&) noexcept = default;
+ElfImage::~ElfImage() = default;
+
+std::span<const ElfSegment> ElfImage::segments() const { return state_->segments; }
+const FileIdentity& ElfImage::file() const { return state_->identity; }
+int ElfImage::descriptor() const { return state_->file.get(); }
+
+std::optional<ElfSection> ElfImage::find_section(std::string_view name) const {
+  std::size_t names_index = 0;
+  if (elf_getshdrstrndx(state_->elf.get(), &names_index) != 0) return std::nullopt;
+  Elf_Scn* names_section = elf_getscn(state_->elf.get(), names_index);
+  if (names_section == nullptr) return std::nullopt;
+  const Elf_Data* names = state_->contents(names_section, kMaxTable);
+  const auto found = state_->find([&](const GElf_Shdr& header) { return is_name_at(names, header.sh_name, name); });
+  if (!found) return std::nullopt;
+  const GElf_Shdr& header = found->second;
+  return ElfSection{.address = {header.sh_addr},
+                    .file_offset = header.sh_offset,
+                    .size = header.sh_size,
+                    .has_contents = header.sh_type != SHT_NOBITS};
+}
+
+std::optional<ElfSymbol> ElfImage::find_dynamic_symbol(std::string_view name) const {
+  auto symbol = state_->find_symbol(SHT_DYNSYM, name);
+  return symbol ? symbol : state_->find_symbol(SHT_SYMTAB, name);
+}
+
+Result<void> ElfImage::read(Address address, std::span<std::byte> into, const char* what) const {
+  for (const ElfSegment& segment : state_->segments) {
+    if (address < segment.address) continue;
+    const std::uint64_t offset = address.value - segment.address.value;
+    if (offset > segment.file_size || into.size() > segment.file_size - offset) continue;
+    if (read_file(state_->file.get(), segment.file_offset + offset, into)) return {};
+  }
+  return fail(Error{.kind = ErrorKind::kUnreadable, .what = what, .where = address, .wanted = into.size()});
+}
+
+std::optional<std::string> ElfImage::build_id() const {
+  // By segments, not sections: they are there also when the section headers were stripped.
+  std::size_t count = 0;
+  if (elf_getphdrnum(state_->elf.get(), &count) != 0 || count > kMaxProgramHeaders) return std::nullopt;
+  for (std::size_t i = 0; i < count; ++i) {
+    GElf_Phdr header;
+    if (gelf_getphdr(state_->elf.get(), static_cast<int>(i), &header) == nullptr) break;
+    if (header.p_type != PT_NOTE || header.p_filesz > kMaxNotes) continue;
+    if (!state_->is_within_file(header.p_offset, header.p_filesz)) continue;
+    Elf_Data* notes =
+        elf_getdata_rawchunk(state_->elf.get(), static_cast<std::int64_t>(header.p_offset), header.p_filesz,
+                             header.p_align == sizeof(std::uint64_t) ? ELF_T_NHDR8 : ELF_T_NHDR);
+    if (notes == nullptr) continue;
+    if (auto id = find_build_id(notes)) return id;
+  }
+  return std::nullopt;
+}
+
+Result<ElfImage> open_elf_descriptor(int descriptor) {
+  auto state = std::make_unique<ElfImage::State>();
+  state->file = UniqueDescriptor(descriptor);
+  auto identity = check_file(descriptor);
+  if (!identity) return fail(identity);
+  state->identity = *identity;
+  auto header = read_header(descriptor);
+  if (!header) return fail(header);
+  elf_version(EV_CURRENT);
+  // ELF_C_READ, not ELF_C_READ_MMAP: see the class comment.
+  state->elf.reset(elf_begin(descriptor, ELF_C_READ, nullptr));
+  if (!state->elf || elf_kind(state->elf.get()) != ELF_K_ELF || !state->load_segments()) {
+    return fail(elf_error(ErrorKind::kInconsistent, "truncated or corrupt"));
+  }
+  return ElfImage(std::move(state));
+}
+
+Result<ElfImage> open_elf(const std::filesystem::path& path) {
+  // O_NONBLOCK: what the target calls a library may be a pipe, whose opening would wait for a writer.
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  if (descriptor < 0) return fail(open_error(errno));
+  return open_elf_descriptor(descriptor);
+}
+
+}  // namespace snag

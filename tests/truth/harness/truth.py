@@ -1,0 +1,123 @@
+"""The base of the truth tests: targets and programs that are ended whatever happens, and figures for the closing table.
+
+The environment says what is tested: SNAG_BIN (folder of snag and snagd), SNAG_PYTHON (a name of interpreters.NAMES),
+SNAG_RESULTS (folder for the figures; optional), SNAG_TRUTH=full (the long form).
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import unittest
+import uuid
+from pathlib import Path
+
+from .interpreters import Interpreter
+from .process import Gone, Speaker, processes_with_environment, state_of, tracer_of, wait_until_gone
+
+SKIPPED = 77  # the exit status by which ctest knows a skipped test
+TARGETS = Path(__file__).resolve().parents[2] / "targets"
+BIN = Path(os.environ.get("SNAG_BIN", Path(__file__).resolve().parents[3] / "build/release/bin")).resolve()
+FULL = os.environ.get("SNAG_TRUTH") == "full"
+MARK = "SNAG_TEST_MARK"
+
+
+class Target(Speaker):
+    """A live CPython that knows the truth about itself."""
+
+    def __init__(self, interpreter, script, *arguments, **options):
+        # -u: what it says must not wait in a buffer; -S is not given: a real process has its site-packages.
+        super().__init__([interpreter.path, "-u", TARGETS / script, *arguments], **options)
+        self.first_words = self.wait_for("ready")
+
+    def counts_on(self, timeout=10.0):
+        """True when its loop runs: it answers, and it has counted since the first answer."""
+        self.tell("ping")
+        before = self.wait_for("pong", timeout=timeout)["count"]
+        for _ in range(100_000):
+            self.tell("ping")
+            if self.wait_for("pong", timeout=timeout)["count"] > before:
+                return True
+        return False
+
+
+class Program(Speaker):
+    """snag or snagd; it and whatever it starts carry a mark by which they are found again."""
+
+    def __init__(self, *command, **options):
+        self.mark = f"{MARK}={uuid.uuid4()}"
+        name, _, value = self.mark.partition("=")
+        environment = {**os.environ, **options.pop("env", {}), name: value}
+        super().__init__([BIN / command[0], *command[1:]], env=environment, **options)
+
+    def family(self):
+        """Pids of what it started and that still runs, itself excepted."""
+        return [pid for pid in processes_with_environment(self.mark) if pid != self.pid]
+
+    def leftovers(self, timeout=5.0):
+        """What of its family still runs after the time that an orderly end may take."""
+        return [pid for pid in self.family() if not wait_until_gone(pid, timeout)]
+
+
+class TruthTest(unittest.TestCase):
+    interpreter = None  # set by main()
+    figures = {}  # name → value, for the closing table
+
+    def start_target(self, script, *arguments, **options):
+        target = Target(self.interpreter, script, *arguments, **options)
+        self.addCleanup(target.close)
+        return target
+
+    def start(self, *command, **options):
+        program = Program(*command, **options)
+        self.addCleanup(program.close)
+        return program
+
+    def run_to_end(self, *command, timeout=30.0, **options):
+        """A program that was started and has ended by itself: (program, exit status)."""
+        program = self.start(*command, **options)
+        return program, program.finish(timeout)
+
+    def folder(self):
+        path = tempfile.mkdtemp(prefix="snag-truth-")
+        self.addCleanup(shutil.rmtree, path, ignore_errors=True)
+        return Path(path)
+
+    def assert_unharmed(self, target):
+        self.assertEqual(tracer_of(target.pid), 0, "somebody still traces the target")
+        self.assertIn(state_of(target.pid), ("R", "S", "D"), "the target does not run")
+        self.assertTrue(target.counts_on(), "the target's loop does not go on")
+
+    def assert_nothing_behind(self, program):
+        self.assertEqual(program.leftovers(), [], f"{program} left processes behind")
+
+    def figure(self, name, value):
+        type(self).figures[name] = str(value)
+
+
+def write_result(test, interpreter, outcome, reason, figures):
+    folder = os.environ.get("SNAG_RESULTS")
+    if not folder:
+        return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    result = dict(test=test, interpreter=interpreter.name, version=interpreter.version, outcome=outcome, reason=reason)
+    path = Path(folder) / f"{test}-{interpreter.name}.json"
+    path.write_text(json.dumps({**result, "figures": figures}, indent=1) + "\n")
+
+
+def main(test):
+    """Runs the calling module's tests on the interpreter that the environment names."""
+    interpreter = Interpreter(os.environ.get("SNAG_PYTHON", "debian"))
+    if interpreter.path is None:
+        write_result(test, interpreter, "skipped", interpreter.reason, {})
+        print(f"skipped: {interpreter.reason}")
+        sys.exit(SKIPPED)
+    print(f"{test} on CPython {interpreter.version}, {interpreter.path}", flush=True)
+    TruthTest.interpreter = interpreter
+    program = unittest.main(module="__main__", exit=False, verbosity=2)
+    passed = program.result.wasSuccessful()
+    for name, value in TruthTest.figures.items():
+        print(f"  {name}: {value}")
+    write_result(test, interpreter, "passed" if passed else "failed", "", TruthTest.figures)
+    sys.exit(0 if passed else 1)

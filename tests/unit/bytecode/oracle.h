@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "readers/python/layout.h"
+
+namespace snag::test {
+
+struct Interpreter {
+  std::string path;
+  std::string name;  // "3.11.7", or "/usr/bin/python3"
+  python::Version version;
+};
+
+// The interpreters of pyenv ($PYENV_ROOT, ~/.pyenv) and the system's, of the versions that Snag knows. Prints which of
+// these versions the machine does not have.
+std::vector<Interpreter> interpreters();
+
+// What an oracle script says of one thing: fields in the order that its head states.
+using Field = std::vector<std::byte>;
+using Record = std::vector<Field>;
+
+// A field as numbers.
+template <class T>
+std::vector<T> numbers(const Field& field) {
+  std::vector<T> result(field.size() / sizeof(T));
+  if (!result.empty()) std::memcpy(result.data(), field.data(), result.size() * sizeof(T));
+  return result;
+}
+inline std::string text(const Field& field) { return {reinterpret_cast<const char*>(field.data()), field.size()}; }
+
+// Records that a script of this folder writes, run by an interpreter. Format: oracle_corpus.py.
+class Oracle {
+ public:
+  Oracle(const Interpreter& interpreter, const std::string& script);
+  std::optional<Record> next();
+  // The script's exit status, when all records are read.
+  int finish();
+
+ private:
+  struct Close {
+    void operator()(std::FILE* pipe) const { pclose(pipe); }
+  };
+  bool read(void* to, std::size_t size);
+  std::unique_ptr<std::FILE, Close> pipe_;
+};
+
+}  // namespace snag::test
