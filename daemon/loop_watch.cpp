@@ -118,7 +118,10 @@ void LoopWatch::step(bool report_ongoing, WatchCounts& counts, std::vector<v1::S
       into.push_back(report(*step.stall, false));
     }
     if (step.began_run || !detector_.current()) begin_run();
-    if (detector_.is_suspect(seen->after)) sample(counts);
+    if (detector_.is_suspect(seen->after) && seen->after >= next_stack_) {
+      sample(counts);
+      next_stack_ = now() + detector_.rest_after_stack(now());
+    }
     if (step.crossed && report_ongoing) into.push_back(report(*detector_.current(), true));
   }
   next_look_ = now() + jittered(detector_.pace(now()));
@@ -161,6 +164,7 @@ void LoopWatch::tell_starvation_apart(Verdict& verdict) const {
 
 void LoopWatch::begin_run() {
   evidence_.clear();
+  next_stack_ = {};
   task_.reset();
   last_descriptor_.reset();
   schedule_at_begin_ = schedule();

@@ -84,6 +84,7 @@ class LoopWatch {
   std::optional<asyncio::TaskInfo> task_;
   std::optional<ThreadSchedule> schedule_at_begin_;
   std::int64_t todo_ = 0;
+  Instant next_stack_;
   std::optional<std::pair<std::int64_t, Descriptor>> last_descriptor_;  // by system call and number
 
   python::RawStack raw_;

@@ -13,9 +13,10 @@ using std::chrono::milliseconds;
 constexpr int kLooksPerThreshold = 10;
 constexpr Nanoseconds kShortestPace = microseconds(500);
 constexpr Nanoseconds kLongestPace = milliseconds(20);
-// Of a suspect: 4 % of the threshold, and 1 % of its age once it is old.
+// Of a suspect: 4 % of the threshold, however old it is, so that its end is known as well as its begin.
 constexpr int kSuspectLooksPerThreshold = 25;
-constexpr int kLooksPerAge = 100;
+// A stack costs ten times as much as a look, and tells less the older the run is: one for each 1 % of its age.
+constexpr int kStacksPerAge = 100;
 constexpr int kSuspectFraction = 4;
 
 }  // namespace
@@ -72,9 +73,13 @@ bool StallDetector::is_suspect(Instant now) const {
 }
 
 Nanoseconds StallDetector::pace(Instant now) const {
-  if (!is_suspect(now)) return std::clamp(threshold_ / kLooksPerThreshold, kShortestPace, kLongestPace);
-  const Nanoseconds age = now - current_->began.middle();
-  return std::clamp(std::max(threshold_ / kSuspectLooksPerThreshold, age / kLooksPerAge), kShortestPace, kLongestPace);
+  const int looks = is_suspect(now) ? kSuspectLooksPerThreshold : kLooksPerThreshold;
+  return std::clamp(threshold_ / looks, kShortestPace, kLongestPace);
+}
+
+Nanoseconds StallDetector::rest_after_stack(Instant now) const {
+  const Nanoseconds age = current_ ? now - current_->began.middle() : Nanoseconds{};
+  return std::max(std::min(age / kStacksPerAge, kLongestPace) - pace(now), Nanoseconds{});
 }
 
 }  // namespace snag::daemon

@@ -64,6 +64,9 @@ class StallDetector {
   // When to look next: seldom while callbacks are short, often once one has lived for a quarter of the threshold, so
   // that its end is known to a few per cent.
   [[nodiscard]] Nanoseconds pace(Instant now) const;
+  // For how long no look wants another stack of the suspect after one was taken: not at all at first, so that a short
+  // stall gets one with each look.
+  [[nodiscard]] Nanoseconds rest_after_stack(Instant now) const;
   // Old enough for whole stacks to be taken.
   [[nodiscard]] bool is_suspect(Instant now) const;
 

@@ -183,9 +183,16 @@ TEST_CASE("a loop is looked at more often once its callback is suspect") {
   CHECK(stalls.pace(at(milliseconds(24))) == kThreshold / 10);
   CHECK(stalls.is_suspect(at(milliseconds(25))));
   CHECK(stalls.pace(at(milliseconds(25))) == kThreshold / 25);
-  // Of an old stall a hundredth of its age is exact enough; more than 20 ms it is not left alone.
-  CHECK(stalls.pace(at(milliseconds(1000))) == milliseconds(10));
-  CHECK(stalls.pace(at(milliseconds(60000))) == milliseconds(20));
+  CHECK(stalls.pace(at(milliseconds(60000))) == kThreshold / 25);  // its end is known as well, however old it is
+}
+
+TEST_CASE("stacks of a run are taken at each look first, and ever more seldom as it grows old") {
+  auto stalls = detector();
+  stalls.observe(running(milliseconds(1), milliseconds(0), 0));
+  CHECK(stalls.rest_after_stack(at(milliseconds(25))) == milliseconds(0));
+  CHECK(stalls.rest_after_stack(at(kThreshold * 4)) == milliseconds(0));
+  CHECK(stalls.rest_after_stack(at(milliseconds(1000))) == milliseconds(10) - kThreshold / 25);
+  CHECK(stalls.rest_after_stack(at(milliseconds(60000))) == milliseconds(20) - kThreshold / 25);
 }
 
 // A loop that really ran: what each look saw is taken from it, and what is reported is held against it.
