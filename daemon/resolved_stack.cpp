@@ -27,7 +27,7 @@ void resolve(python::CodeCache& codes, const python::RawStack& raw, ResolvedStac
     return;
   }
   // The innermost frame may be in the making: CPython hides it (_PyFrame_IsIncomplete), and so do we.
-  if (into.whole && !into.frames.empty()) {
+  if (!into.frames.empty()) {
     const auto& top = into.frames.back();
     if (!top.raw.in_generator && top.raw.instruction < top.function->first_traceable) into.frames.pop_back();
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -97,6 +98,7 @@ class MaybeOffset {
   X(Offset, locals)      /* f_localsplus / localsplus: locals, cells, free variables, then the value stack */        \
   X(Offset, globals)                                                                                                 \
   X(MaybeOffset, owner)       /* from 3.11, char */                                                                  \
+  X(MaybeOffset, state)       /* to 3.9 f_executing, 3.10 f_state, char: whether it runs */                          \
   X(MaybeOffset, function)    /* from 3.11 f_func / f_funcobj */                                                     \
   X(MaybeOffset, value_stack) /* to 3.10 f_valuestack, a pointer; later it follows the variables */                  \
   X(MaybeOffset, stack_top)   /* to 3.9 f_stacktop, 3.10 f_stackdepth, then stacktop: not kept while running */
@@ -260,6 +262,8 @@ struct Dialect {
   LineTableKind line_table;
   // _PyInterpreterFrame.owner of frames that are the interpreter's own and no Python function's; from 3.12.
   std::optional<std::uint8_t> owner_of_shim;
+  // Values of frame.state that say that the frame is on a stack; none where frames have no state.
+  std::optional<std::array<std::uint8_t, 2>> running_states;
 };
 
 // The row for a version; null for one that Snag has no proved layout for. This file's source, layouts/layout_table.cpp,

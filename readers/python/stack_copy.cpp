@@ -4,10 +4,11 @@ namespace snag::python {
 namespace {
 
 constexpr const char* kWhat = "stack region";
-// Pieces between two looks at the heads: some 2 µs, in which a chain of calls can hardly be left and built up again.
-constexpr std::size_t kPiecesPerHead = 8;
-// Looks at the heads in one sample: enough for 2,000 frames on the heap; a deeper stack has its end less well watched.
-constexpr std::size_t kMaxHeads = 512;
+// Pieces between two looks: some 2 µs, in which a chain of calls can hardly be left and built up again.
+constexpr std::size_t kPiecesPerLook = 8;
+// Looks in one sample: enough for 2,000 frames on the heap; a deeper stack has its end less well watched.
+constexpr std::size_t kMaxLooks = 512;
+constexpr std::size_t kWord = sizeof(std::uint64_t);
 
 Error unreadable(const Region& region) {
   return {.kind = ErrorKind::kUnreadable, .what = kWhat, .where = region.begin, .wanted = region.size};
@@ -67,41 +68,47 @@ Result<void> StackCopies::take_rest(const RemoteMemory& memory, std::span<const 
   for (std::size_t copy = 1; copy < kCopies; ++copy) buffers_[copy].resize(buffers_[0].size());
   std::vector<Piece>& all = all_pieces_;
   all.clear();
-  heads_.clear();
-  heads_.reserve(kMaxHeads);  // pieces point into it
-  const auto take = [&](std::size_t copy) {
-    for (std::size_t i = 0; i < pieces_.size(); ++i) {
-      all.push_back(pieces_[i]);
-      if ((i + 1) % kPiecesPerHead == 0) append_heads(copy);
+  looks_ = 0;
+  look_bytes_.resize(kMaxLooks * (kWord + head_.size));  // pieces point into it
+  append_look();
+  for (std::size_t copy = 1; copy < kCopies; ++copy) {
+    pieces_.clear();
+    if (copy % 2 == 1) {
+      add_pieces_backwards(copy);
+    } else {
+      add_pieces(copy);
     }
-  };
-  // The heads are part of the copies: of the second at its end, of the third at its begin. The other ends want a look.
-  append_heads(1);
-  pieces_.clear();
-  add_pieces_backwards(1);
-  take(1);
-  all.insert(all.end(), between.begin(), between.end());
-  pieces_.clear();
-  add_pieces(2);
-  take(2);
-  append_heads(2);
+    for (std::size_t i = 0; i < pieces_.size(); ++i) {
+      if (i % kPiecesPerLook == kPiecesPerLook - 1) append_look();
+      all.push_back(pieces_[i]);
+    }
+    append_look();
+    if (copy > 1 || between.empty()) continue;
+    all.insert(all.end(), between.begin(), between.end());
+    append_look();
+  }
   auto done = memory.read_many(all, kWhat);
   if (!done) return fail(done);
   if (*done != all.size()) return fail({.kind = ErrorKind::kUnreadable, .what = kWhat, .where = all[*done].from});
   return {};
 }
 
-void StackCopies::append_heads(std::size_t copy) {
-  if (heads_.size() == kMaxHeads) return;
-  auto& heads = heads_.emplace_back(Heads{.copy = copy, .words = {}});
-  for (std::size_t i = 0; i < head_addresses_.size(); ++i) {
-    if (head_addresses_.at(i).is_null()) continue;
-    all_pieces_.push_back(
-        {.from = head_addresses_.at(i), .into = std::as_writable_bytes(std::span(heads.words).subspan(i, 1))});
-  }
+void StackCopies::set_head(Region thread, Address word) {
+  head_ = thread;
+  head_word_ = word;
 }
 
-void StackCopies::set_heads(Address first, Address second) { head_addresses_ = {first, second}; }
+void StackCopies::append_look() {
+  if (looks_ == kMaxLooks) return;
+  const auto bytes = std::span(look_bytes_).subspan(looks_++ * (kWord + head_.size), kWord + head_.size);
+  all_pieces_.push_back({.from = head_.begin, .into = bytes.subspan(kWord)});
+  if (!head_word_.is_null()) all_pieces_.push_back({.from = head_word_, .into = bytes.first(kWord)});
+}
+
+StackCopies::Look StackCopies::look(std::size_t number) const {
+  const auto bytes = std::span(look_bytes_).subspan(number * (kWord + head_.size), kWord + head_.size);
+  return {.thread = bytes.subspan(kWord), .word = head_word_.is_null() ? 0 : load<std::uint64_t>(bytes, 0)};
+}
 
 std::span<const std::byte> StackCopies::find(std::size_t copy, Address begin, std::size_t size, std::size_t& hint) {
   for (std::size_t tried = 0; tried < regions_.size(); ++tried) {

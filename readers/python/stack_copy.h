@@ -1,50 +1,50 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "readers/process/remote_memory.h"
+#include "readers/python/data_stack.h"
 
 namespace snag::python {
-
-// A part of the target's memory that belongs to a stack: a stretch of a data-stack chunk, or one frame on the heap.
-struct Region {
-  Address begin;
-  std::size_t size;  // bytes
-};
 
 // Several copies of the same regions, taken one after another. A stack that reads the same in all of them was not torn
 // by a target that ran meanwhile. Nothing is allocated once the buffers have grown to the stack's size.
 class StackCopies {
  public:
-  static constexpr std::size_t kCopies = 3;
+  // A target that changes its stack at about the pace of the reads may be met in the middle of a change, and again at
+  // the same one, once in some thousand reads: by one copy more or less likely than by the one before. The bound on
+  // that is a power, and this its exponent; each costs a microsecond.
+  static constexpr std::size_t kCopies = 6;
 
   void clear();
   void add(Region region);
-  // The words that lead to the innermost frame: they are read again and again among the pieces of the later copies, so
-  // that a stack which is left and built up again meanwhile is found out. The second may be null.
-  void set_heads(Address first, Address second);
+  // What leads to the innermost frame and tells where the stack ends: a part of the thread state, and a word that may
+  // be null. It is looked at again and again among the pieces of the later copies, so that a stack which is left and
+  // built up again meanwhile is found out.
+  void set_head(Region thread, Address word);
   [[nodiscard]] std::span<const Region> regions() const { return regions_; }
 
   // Fills the first copy. kUnreadable when a region is not mapped (any more).
   [[nodiscard]] Result<void> take_first(const RemoteMemory& memory);
   // Reads one more region and adds it to the first copy.
   [[nodiscard]] Result<void> extend_first(const RemoteMemory& memory, Region region);
-  // Fills the other copies, in one system call, with the `between` pieces read in the middle: they hold the copies
-  // apart in time, so that a target that moves in step with one copy does not move in step with the next. The second
-  // copy is taken backwards: a reader that goes from the innermost frame outwards while the target returns just as fast
-  // meets each frame at its return, and so a stack of frames that never were there together; against the order it does
-  // not.
+  // Fills the other copies, in one system call, with the `between` pieces read after the first of them: so each of
+  // those is read between two copies, and the copies are held apart in time. Every second copy is taken backwards: a
+  // reader that goes from the innermost frame outwards while the target returns just as fast meets each frame at its
+  // return, and so a stack of frames that never were there together; against the order it does not.
   [[nodiscard]] Result<void> take_rest(const RemoteMemory& memory, std::span<const Piece> between);
   // Of the last take_rest().
   [[nodiscard]] std::size_t piece_count() const { return all_pieces_.size(); }
-  // What set_heads() named, as it was while a copy was taken; in the order of time.
-  struct Heads {
-    std::size_t copy;
-    std::array<std::uint64_t, 2> words;
+  // What set_head() named, as it was at an instant of the last take_rest().
+  struct Look {
+    std::span<const std::byte> thread;
+    std::uint64_t word;  // 0 where none was named
   };
-  [[nodiscard]] std::span<const Heads> heads() const { return heads_; }
+  [[nodiscard]] std::size_t look_count() const { return looks_; }
+  [[nodiscard]] Look look(std::size_t number) const;
 
   // Whether find() took something of the first copy from that region since it was added.
   [[nodiscard]] bool was_used(std::size_t region) const { return used_[region]; }
@@ -57,14 +57,16 @@ class StackCopies {
   // Appends the pieces of a copy to pieces_.
   void add_pieces(std::size_t copy);
   void add_pieces_backwards(std::size_t copy);
-  void append_heads(std::size_t copy);
+  void append_look();
 
   std::vector<Region> regions_;
   std::vector<std::size_t> offsets_;  // of each region in every buffer
   std::vector<bool> used_;
   std::array<std::vector<std::byte>, kCopies> buffers_;
-  std::array<Address, 2> head_addresses_;
-  std::vector<Heads> heads_;
+  Region head_{.begin = {}, .size = 0};
+  Address head_word_;
+  std::vector<std::byte> look_bytes_;  // of each look the word, then the part of the thread state
+  std::size_t looks_ = 0;
   std::vector<Piece> pieces_;
   std::vector<Piece> all_pieces_;
 };

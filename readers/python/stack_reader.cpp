@@ -11,8 +11,6 @@ namespace {
 constexpr std::size_t kWord = sizeof(std::uint64_t);
 // A stack that did not hold still is tried again this often: each attempt costs two system calls.
 constexpr int kAttempts = 3;
-// Copied beyond the top of the data stack, for frames that are pushed before the next read: some five of usual size.
-constexpr std::size_t kHeadroom = 768;
 
 struct Extent {
   std::size_t begin;
@@ -32,10 +30,10 @@ Extent extent_of(std::initializer_list<Offset> members) {
 // FRAME_OWNED_BY_GENERATOR, from 3.11 to 3.15 (Include/internal/pycore_frame.h).
 constexpr std::uint8_t kOwnedByGenerator = 1;
 
-// A read that took longer than this many of the fastest, and a cache miss or two, was interrupted. An interrupt costs
-// some microseconds, a preemption a hundred; a piece costs 0.2.
-constexpr int kInterrupted = 3;
-constexpr Nanoseconds kCacheMisses = std::chrono::microseconds(1);
+// A read that took longer than this many of the fastest, and an interrupt or two, was preempted. An interrupt costs
+// some microseconds, a preemption a hundred; a piece costs 0.2, or more where the target has just written.
+constexpr int kPreempted = 4;
+constexpr Nanoseconds kInterrupts = std::chrono::microseconds(20);
 // By this part the fastest pace is forgotten at each read, so that a machine which has become slower is believed.
 constexpr int kForgetPace = 1024;
 
@@ -48,17 +46,19 @@ Error torn(const char* what, Address where) { return {.kind = ErrorKind::kIncons
 StackReader::StackReader(const RemoteMemory& memory, const Runtime& runtime, Clock clock)
     : memory_(&memory), runtime_(&runtime), clock_(clock) {
   const auto& frame = runtime.layout.frame;
-  const auto in_frame = extent_of({frame.previous, frame.code, frame.instruction, frame.globals,
-                                   either(frame.owner, frame.code), either(frame.function, frame.code)});
+  const auto in_frame =
+      extent_of({frame.previous, frame.code, frame.instruction, frame.globals, either(frame.owner, frame.code),
+                 either(frame.state, frame.code), either(frame.function, frame.code)});
   frame_begin_ = in_frame.begin;
   frame_size_ = in_frame.size;
   const auto& thread = runtime.layout.thread_state;
-  const auto in_thread = extent_of({thread.interp, thread.top_frame, either(thread.datastack_chunk, thread.top_frame),
+  const auto in_thread = extent_of({thread.top_frame, either(thread.datastack_chunk, thread.top_frame),
                                     either(thread.datastack_top, thread.top_frame)});
   thread_begin_ = in_thread.begin;
   thread_size_ = in_thread.size;
   const auto& code = runtime.layout.code;
-  const auto in_code = extent_of({code.filename, code.name, code.line_table, code.first_line});
+  const auto in_code = extent_of({code.filename, code.name, code.line_table, code.first_line, code.stack_size,
+                                  either(code.variable_count, code.name)});
   code_begin_ = in_code.begin;
   code_size_ = in_code.size;
 }
@@ -85,21 +85,16 @@ Result<void> StackReader::read(ThreadCursor& cursor, RawStack& stack) {
 
 Result<void> StackReader::attempt(ThreadCursor& cursor, RawStack& stack) {
   if (auto done = take_first_copy(cursor); !done) return done;
-  auto top = top_frame(0, cursor, true);
+  auto top = top_frame(cursor);
   if (!top) return fail(top);
-  if (auto done = walk(0, *top, chains_[0]); !done) return done;
+  if (auto done = walk(*top); !done) return done;
   cframe_ = runtime_->dialect.frame_chain == FrameChain::kCFrame ? cursor.cframe_ : Address{};
-  copies_.set_heads(cursor.thread_state() + runtime_->layout.thread_state.top_frame,
-                    cframe_.is_null() ? Address{} : cframe_ + (*runtime_->layout.cframe.current_frame).bytes());
+  copies_.set_head({.begin = cursor.thread_state() + thread_begin_, .size = thread_size_},
+                   cframe_.is_null() ? Address{} : cframe_ + (*runtime_->layout.cframe.current_frame).bytes());
   plan_code_pieces();
   if (auto done = take_rest(cursor); !done) return done;
   take_identities();
-  for (std::size_t copy = 1; copy < StackCopies::kCopies; ++copy) {
-    auto other_top = top_frame(copy, cursor, false);
-    if (!other_top) return fail(other_top);
-    if (auto done = walk(copy, *other_top, chains_[copy]); !done) return done;
-  }
-  compare(stack);
+  compare(cursor, stack);
   remember(cursor);
   return {};
 }
@@ -107,7 +102,7 @@ Result<void> StackReader::attempt(ThreadCursor& cursor, RawStack& stack) {
 // One piece for each code object; recursion has many frames of one.
 void StackReader::plan_code_pieces() {
   codes_.clear();
-  for (const auto& link : chains_[0]) {
+  for (const auto& link : chain_) {
     if (!link.shim) codes_.push_back(link.raw.code);
   }
   std::sort(codes_.begin(), codes_.end());
@@ -126,7 +121,7 @@ Result<void> StackReader::take_rest(const ThreadCursor& cursor) {
   const Nanoseconds took = clock_() - before;
   const auto pieces = static_cast<std::int64_t>(copies_.piece_count());
   best_pace_ = std::min(best_pace_ + best_pace_ / kForgetPace, took / pieces);
-  if (took > best_pace_ * pieces * kInterrupted + kCacheMisses) return fail(torn("slow read", cursor.thread_state()));
+  if (took > best_pace_ * pieces * kPreempted + kInterrupts) return fail(torn("slow read", cursor.thread_state()));
   return {};
 }
 
@@ -146,53 +141,33 @@ Result<void> StackReader::take_first_copy(ThreadCursor& cursor) {
   return survey_chunks(cursor);
 }
 
-// Adds the used part of each data-stack chunk (3.11 and later; Include/cpython/pystate.h: _PyStackChunk).
-Result<void> StackReader::survey_chunks(const ThreadCursor& cursor) {
+// Adds the used part of each data-stack chunk.
+Result<void> StackReader::survey_chunks(ThreadCursor& cursor) {
   const auto& thread = runtime_->layout.thread_state;
-  const auto& at = runtime_->layout.stack_chunk;
   if (!thread.datastack_chunk.has_value()) return {};
   std::size_t hint = 0;
   const auto state = copies_.find(0, cursor.thread_state() + thread_begin_, thread_size_, hint);
-  Address chunk{load<std::uint64_t>(state, (*thread.datastack_chunk).bytes() - thread_begin_)};
-  Address top{load<std::uint64_t>(state, (*thread.datastack_top).bytes() - thread_begin_)};
-  for (std::size_t count = 0; !chunk.is_null(); ++count) {
-    if (count >= kMaxChunks) {
-      return fail({.kind = ErrorKind::kOutOfBounds, .what = "_PyStackChunk.previous", .where = chunk});
-    }
-    std::array<std::byte, 3 * kWord> header{};
-    if (auto done = memory_->read(chunk, header, "_PyStackChunk"); !done) return done;
-    const auto size = load<std::uint64_t>(header, (*at.size).bytes());
-    const Address data = chunk + *at.data;
-    // The current chunk's top is in the thread state; an older chunk keeps its own, in words from its data.
-    if (count > 0) top = data + load<std::uint64_t>(header, (*at.top).bytes()) * kWord;
-    if (size > kMaxChunkBytes || top < data || top.value - chunk.value > size) {
-      return fail(torn("_PyStackChunk.size", chunk));
-    }
-    const std::size_t used = top.value - data.value;
-    const std::size_t room = chunk.value + size - top.value;
-    const std::size_t wanted = used + (count == 0 ? std::min(room, kHeadroom) : 0);
-    if (wanted > 0) {
-      if (auto done = copies_.extend_first(*memory_, {.begin = data, .size = wanted}); !done) return done;
-    }
-    chunk = Address{load<std::uint64_t>(header, (*at.previous).bytes())};
-  }
-  return {};
+  const Address chunk{load<std::uint64_t>(state, (*thread.datastack_chunk).bytes() - thread_begin_)};
+  const Address top{load<std::uint64_t>(state, (*thread.datastack_top).bytes() - thread_begin_)};
+  chunks_.clear();
+  auto done = cursor.data_stack_.survey(*memory_, runtime_->layout.stack_chunk, chunk, top, chunks_);
+  for (auto part = chunks_.begin(); done && part != chunks_.end(); ++part) done = copies_.extend_first(*memory_, *part);
+  return done;
 }
 
-Result<Address> StackReader::top_frame(std::size_t copy, ThreadCursor& cursor, bool may_read) {
+Result<Address> StackReader::top_frame(ThreadCursor& cursor) {
   std::size_t hint = 0;
-  const auto state = copies_.find(copy, cursor.thread_state() + thread_begin_, thread_size_, hint);
+  const auto state = copies_.find(0, cursor.thread_state() + thread_begin_, thread_size_, hint);
   const auto& thread = runtime_->layout.thread_state;
   const Address top{load<std::uint64_t>(state, thread.top_frame.bytes() - thread_begin_)};
   if (runtime_->dialect.frame_chain != FrameChain::kCFrame || top.is_null()) return top;
-  auto cframe = copies_.find(copy, top, kWord * 2, hint);
+  auto cframe = copies_.find(0, top, kWord * 2, hint);
   if (cframe.empty()) {
-    if (!may_read) return fail(torn("PyThreadState.cframe", top));
     auto done = copies_.extend_first(*memory_, {.begin = top, .size = kWord * 2});
     if (!done) return fail(done);
-    cframe = copies_.find(copy, top, kWord * 2, hint);
+    cframe = copies_.find(0, top, kWord * 2, hint);
   }
-  if (may_read) cursor.cframe_ = top;
+  cursor.cframe_ = top;
   const Address frame{load<std::uint64_t>(cframe, (*runtime_->layout.cframe.current_frame).bytes())};
   // Only the root cframe, which lies within the thread state, may be without a frame: another one has just been made
   // current, and its frame is not in place yet (Python/ceval.c, _PyEval_EvalFrameDefault).
@@ -201,23 +176,23 @@ Result<Address> StackReader::top_frame(std::size_t copy, ThreadCursor& cursor, b
   return frame;
 }
 
-Result<void> StackReader::walk(std::size_t copy, Address frame, Chain& chain) {
-  chain.clear();
+Result<void> StackReader::walk(Address frame) {
+  chain_.clear();
   std::size_t hint = 0;
   while (!frame.is_null()) {
-    if (chain.size() >= kMaxFrames) {
+    if (chain_.size() >= kMaxFrames) {
       return fail({.kind = ErrorKind::kOutOfBounds, .what = "frames of a stack", .where = frame});
     }
-    auto bytes = copies_.find(copy, frame + frame_begin_, frame_size_, hint);
+    auto bytes = copies_.find(0, frame + frame_begin_, frame_size_, hint);
     if (bytes.empty()) {
-      if (copy != 0) return fail(torn("frame", frame));
       auto done = copies_.extend_first(*memory_, {.begin = frame + frame_begin_, .size = frame_size_});
       if (!done) return done;
-      bytes = copies_.find(copy, frame + frame_begin_, frame_size_, hint);
+      bytes = copies_.find(0, frame + frame_begin_, frame_size_, hint);
     }
     auto link = parse_frame(frame, bytes);
     if (!link) return fail(link);
-    chain.push_back(*link);
+    link->region = hint;
+    chain_.push_back(*link);
     frame = link->previous;
   }
   return {};
@@ -232,12 +207,18 @@ Result<StackReader::Link> StackReader::parse_frame(Address frame, std::span<cons
                     .function = {},
                     .identity = {}},
             .previous = Address{word(at.previous)},
-            .shim = false};
+            .shim = false,
+            .running = true};
   if (at.function.has_value()) link.raw.function = Address{word(*at.function)};
   if (at.owner.has_value()) {
     const auto owner = load<std::uint8_t>(bytes, (*at.owner).bytes() - frame_begin_);
     link.shim = runtime_->dialect.owner_of_shim == owner;
     link.raw.in_generator = owner == kOwnedByGenerator;
+  }
+  if (runtime_->dialect.running_states && at.state.has_value()) {
+    const auto& running = *runtime_->dialect.running_states;
+    const auto state = load<std::uint8_t>(bytes, (*at.state).bytes() - frame_begin_);
+    link.running = std::find(running.begin(), running.end(), state) != running.end();
   }
   if (link.previous == frame || (link.raw.code.is_null() && !link.shim)) return fail(torn("frame", frame));
   link.raw.instruction = instruction_of(*runtime_, link.raw.code, bytes, frame_begin_);
@@ -246,7 +227,7 @@ Result<StackReader::Link> StackReader::parse_frame(Address frame, std::span<cons
 
 void StackReader::take_identities() {
   const auto& at = runtime_->layout.code;
-  for (auto& link : chains_[0]) {
+  for (auto& link : chain_) {
     if (link.shim) continue;
     const auto i =
         static_cast<std::size_t>(std::lower_bound(codes_.begin(), codes_.end(), link.raw.code) - codes_.begin());
@@ -256,74 +237,131 @@ void StackReader::take_identities() {
                          .name = Address{word(at.name)},
                          .line_table = Address{word(at.line_table)},
                          .first_line = load<std::int32_t>(bytes, at.first_line.bytes() - code_begin_)};
+    if (!at.variable_count.has_value()) continue;
+    // _PyFrame_Initialize() and its callers: the frame itself, its variables, its value stack.
+    const auto count = [&](Offset member) { return load<std::uint32_t>(bytes, member.bytes() - code_begin_); };
+    link.size =
+        runtime_->layout.frame.locals.bytes() + (std::size_t{count(*at.variable_count)} + count(at.stack_size)) * kWord;
   }
 }
 
-// How many frames, from the outermost inwards, all copies agree on.
-std::size_t StackReader::stable_frames() const {
-  const auto& first = chains_[0];
-  std::size_t shortest = first.size();
-  for (const auto& chain : chains_) shortest = std::min(shortest, chain.size());
-  for (std::size_t stable = 0; stable < shortest; ++stable) {
-    const auto& frame = first[first.size() - 1 - stable].raw;
-    bool same_instruction = true;
-    for (const auto& chain : chains_) {
-      const auto& other = chain[chain.size() - 1 - stable].raw;
-      if (other.frame != frame.frame || other.code != frame.code) return stable;
-      same_instruction = same_instruction && other.instruction == frame.instruction;
+bool StackReader::top_stood() const {
+  const Address innermost = chain_.empty() ? Address{} : chain_.front().raw.frame;
+  const std::size_t at = runtime_->layout.thread_state.top_frame.bytes() - thread_begin_;
+  for (std::size_t i = 0; i < copies_.look_count(); ++i) {
+    const auto look = copies_.look(i);
+    const Address head{load<std::uint64_t>(look.thread, at)};
+    if (cframe_.is_null() ? head != innermost : head != cframe_ || Address{look.word} != innermost) return false;
+  }
+  return true;
+}
+
+std::optional<DataStack::Place> StackReader::lowest_end(DataStack& data_stack) const {
+  const auto& thread = runtime_->layout.thread_state;
+  if (!thread.datastack_chunk.has_value()) return std::nullopt;
+  std::optional<DataStack::Place> lowest;
+  for (std::size_t i = 0; i < copies_.look_count(); ++i) {
+    const auto look = copies_.look(i).thread;
+    const Address chunk{load<std::uint64_t>(look, (*thread.datastack_chunk).bytes() - thread_begin_)};
+    const Address top{load<std::uint64_t>(look, (*thread.datastack_top).bytes() - thread_begin_)};
+    auto end = data_stack.end(chunk, top);
+    if (!end && data_stack.grow(*memory_, runtime_->layout.stack_chunk, chunk)) end = data_stack.end(chunk, top);
+    if (!end) return std::nullopt;
+    if (!lowest || *end < *lowest) lowest = end;
+  }
+  return lowest;
+}
+
+// A frame of the first copy lies in all of them: they are of the same regions.
+StackReader::Agreement StackReader::agreement(const Link& link) {
+  bool same_instruction = true;
+  std::size_t region = link.region;
+  for (std::size_t copy = 1; copy < StackCopies::kCopies; ++copy) {
+    const auto bytes = copies_.find(copy, link.raw.frame + frame_begin_, frame_size_, region);
+    const auto other = parse_frame(link.raw.frame, bytes);
+    if (!other || other->raw.code != link.raw.code || other->previous != link.previous || other->shim != link.shim ||
+        other->raw.in_generator != link.raw.in_generator || other->running != link.running) {
+      return Agreement::kNone;
     }
-    if (!same_instruction) return stable + 1;  // it is there, and what it calls is in doubt
+    same_instruction = same_instruction && other->raw.instruction == link.raw.instruction;
   }
-  return shortest;
+  return same_instruction ? Agreement::kFull : Agreement::kButInstruction;
 }
 
-// How many of these frames were on the stack at every look at the heads. A frame that is popped leaves its bytes
-// behind, so that a copy alone does not prove that it was alive. nullopt: a look leads to where nothing was copied.
-std::optional<std::size_t> StackReader::stable_under_heads(std::size_t stable) {
-  const auto& first = chains_[0];
-  const bool has_cframe = !cframe_.is_null();
-  Address looked_at;
-  for (const auto& head : copies_.heads()) {
-    if (has_cframe && Address{head.words[0]} != cframe_) return std::nullopt;
-    const Address top{has_cframe ? head.words[1] : head.words[0]};
-    if (top == looked_at || (!first.empty() && top == first.front().raw.frame)) continue;
-    looked_at = top;
-    if (!walk(head.copy, top, head_chain_)) return std::nullopt;
-    std::size_t common = 0;
-    while (common < std::min(stable, head_chain_.size()) &&
-           head_chain_[head_chain_.size() - 1 - common].raw.frame == first[first.size() - 1 - common].raw.frame) {
-      ++common;
-    }
-    stable = common;
+// On the heap a frame's own state tells. On the data stack a frame begins where the one before it ends, and the stack
+// has to reach to its end at each look. A generator's frame and the interpreter's own lie elsewhere: a frame that lives
+// and was called by one proves it.
+StackReader::Life StackReader::life(const Link& link, bool at_the_top, const DataStack& data_stack,
+                                    std::optional<DataStack::Place>& filled) const {
+  if (runtime_->dialect.frame_chain == FrameChain::kFrameObjects) {
+    return link.running || at_the_top ? Life::kProved : Life::kNone;
   }
-  return stable;
+  const auto place = data_stack.place_of(link.raw.frame);
+  if (!place) return at_the_top ? Life::kProved : Life::kIfItsCalleeLives;
+  if (filled && !data_stack.follows(*place, *filled)) return Life::kNone;
+  filled = DataStack::Place{.chunk = place->chunk, .address = place->address + link.size};
+  return lowest_end_ && *filled <= *lowest_end_ ? Life::kProved : Life::kNone;
 }
 
-// Keeps what all copies agree on and every look at the heads confirms.
-void StackReader::compare(RawStack& stack) {
-  const auto& first = chains_[0];
-  const bool same_depth =
-      std::all_of(chains_.begin(), chains_.end(), [&](const Chain& chain) { return chain.size() == first.size(); });
-  const auto stable = stable_under_heads(stable_frames()).value_or(0);
+// Keeps the frames, from the outermost inwards, that all copies agree on and that surely lived.
+void StackReader::compare(ThreadCursor& cursor, RawStack& stack) {
+  const bool stood = top_stood();
+  lowest_end_ = lowest_end(cursor.data_stack_);
+  std::optional<DataStack::Place> filled;
+  std::size_t kept = 0;
+  for (std::size_t depth = 1; depth <= chain_.size(); ++depth) {
+    const auto& link = chain_[chain_.size() - depth];
+    const auto agreed = agreement(link);
+    if (agreed == Agreement::kNone) break;
+    const auto alive = life(link, stood && depth == chain_.size(), cursor.data_stack_, filled);
+    if (alive == Life::kNone) break;
+    if (alive == Life::kProved) kept = depth;
+    if (agreed == Agreement::kButInstruction) break;  // it is there, and what it calls is in doubt
+  }
   stack.frames.clear();
-  for (auto link = first.end() - static_cast<std::ptrdiff_t>(stable); link != first.end(); ++link) {
+  for (auto link = chain_.end() - static_cast<std::ptrdiff_t>(kept); link != chain_.end(); ++link) {
     if (!link->shim) stack.frames.push_back(link->raw);
   }
-  stack.whole = same_depth && stable == first.size();
+  stack.whole = stood && kept == chain_.size();
 }
 
-// The regions that the stack lay in, for the next read's first guess. Many single frames mean that the guess has become
-// poor (the data stack outgrew its headroom): then the next read surveys the chunks afresh.
-void StackReader::remember(ThreadCursor& cursor) const {
-  constexpr std::size_t kManyNew = 4;
-  const bool frames_on_heap = runtime_->dialect.frame_chain == FrameChain::kFrameObjects;
+// The regions that the stack lay in, for the next read's first guess.
+void StackReader::remember(ThreadCursor& cursor) {
+  if (runtime_->dialect.frame_chain == FrameChain::kFrameObjects) return remember_frames(cursor);
   const std::size_t before = cursor.regions_.size();
   cursor.regions_.clear();
   const auto regions = copies_.regions();
   for (std::size_t i = 1; i < regions.size(); ++i) {  // 0 is the thread state
     if (copies_.was_used(i) && regions[i].begin != cursor.cframe_) cursor.regions_.push_back(regions[i]);
   }
-  if (!frames_on_heap && before != 0 && cursor.regions_.size() > before + kManyNew) cursor.regions_.clear();
+  // Many single frames mean that the guess has become poor (the data stack outgrew its headroom), and so does a chunk
+  // not known: then the next read surveys the chunks afresh.
+  constexpr std::size_t kManyNew = 4;
+  const bool outgrown = before != 0 && cursor.regions_.size() > before + kManyNew;
+  if (outgrown || !lowest_end_) cursor.regions_.clear();
+}
+
+// Frames on the heap, those that lie close together in one region: a piece more costs as much as a kilobyte more, and
+// what is read at once is not torn.
+void StackReader::remember_frames(ThreadCursor& cursor) {
+  constexpr std::size_t kWidestGap = 1024;
+  constexpr std::size_t kLargestRegion = std::size_t{16} << 10U;
+  sorted_frames_.clear();
+  for (const auto& link : chain_) sorted_frames_.push_back(link.raw.frame + frame_begin_);
+  std::sort(sorted_frames_.begin(), sorted_frames_.end());
+  cursor.regions_.clear();
+  for (const Address frame : sorted_frames_) {
+    const Address end = frame + frame_size_;
+    if (!cursor.regions_.empty()) {
+      auto& last = cursor.regions_.back();
+      const bool is_near = frame.value <= last.begin.value + last.size + kWidestGap;
+      if (is_near && end.value - last.begin.value <= kLargestRegion) {
+        last.size = std::max<std::size_t>(last.size, end.value - last.begin.value);
+        continue;
+      }
+    }
+    cursor.regions_.push_back({.begin = frame, .size = frame_size_});
+  }
 }
 
 }  // namespace snag::python

@@ -12,10 +12,6 @@ namespace snag::python {
 
 // Frames of one stack that are followed; sys.setrecursionlimit is rarely set beyond it, and a cycle ends here.
 inline constexpr std::size_t kMaxFrames = 20000;
-// Data-stack chunks of one thread: 16 KiB each at first, so that kMaxFrames small frames fit.
-inline constexpr std::size_t kMaxChunks = 1024;
-// Bytes of one data-stack chunk that are copied at most.
-inline constexpr std::size_t kMaxChunkBytes = 4U << 20U;
 
 // Where a thread's stack lay when it was read last: the next read asks for the same places first. It is a guess, and
 // nothing of it is believed.
@@ -29,15 +25,18 @@ class ThreadCursor {
   Address thread_state_;
   Address cframe_;
   std::vector<Region> regions_;
+  DataStack data_stack_;
 };
 
 // Reads Python stacks while the target runs.
 //
 // Copy while racing, interpret the copy: one scattered read takes the thread state and the parts of the stack that the
-// cursor predicts; what the prediction missed is read singly; then a second scattered read takes everything twice more,
-// with the code objects between. A stack is whole when all three copies agree in every frame's place and code, and in
-// the instruction of each caller (the innermost frame may have moved on within itself). Where they differ, the frames
-// below the first difference are the stable part: a stack that is not whole has just those.
+// cursor predicts; what the prediction missed is read singly; then a second scattered read takes everything some times
+// more, with the code objects between. Frames are kept, from the outermost inwards, as long as all copies agree in the
+// frame's place, caller and code and in the instruction of each caller (the innermost frame may have moved on within
+// itself), and as long as the frame is proved to have been alive: a frame that was popped leaves its bytes behind. A
+// stack is whole when all its frames are kept and each look at the thread's head led to the innermost one; a stack that
+// is not whole has just the frames kept.
 //
 // Copies that took long prove nothing: we were preempted between two pieces, and the target may have gone round to the
 // same place meanwhile. What is long is measured against the fastest reads of the same reader; such an attempt is
@@ -55,24 +54,39 @@ class StackReader {
   struct Link {
     RawFrame raw;
     Address previous;
-    bool shim;  // the interpreter's own, no Python function
+    bool shim;               // the interpreter's own, no Python function
+    bool running;            // by the frame's own state; true where it has none
+    std::size_t region = 0;  // of the copies, that it lies in
+    std::size_t size = 0;    // bytes of the frame, by its code; 0 on the heap
   };
-  using Chain = std::vector<Link>;
+  // What the copies say of a frame that the first one has.
+  enum class Agreement : std::uint8_t { kNone, kButInstruction, kFull };
+  // What proves that a frame was alive while it was copied.
+  enum class Life : std::uint8_t { kNone, kIfItsCalleeLives, kProved };
 
   [[nodiscard]] Result<void> attempt(ThreadCursor& cursor, RawStack& stack);
   [[nodiscard]] Result<void> take_first_copy(ThreadCursor& cursor);
-  [[nodiscard]] Result<void> survey_chunks(const ThreadCursor& cursor);
-  [[nodiscard]] Result<Address> top_frame(std::size_t copy, ThreadCursor& cursor, bool may_read);
-  // Follows the frames from one inwards; only of the first copy may more be read.
-  [[nodiscard]] Result<void> walk(std::size_t copy, Address frame, Chain& chain);
+  [[nodiscard]] Result<void> survey_chunks(ThreadCursor& cursor);
+  [[nodiscard]] Result<Address> top_frame(ThreadCursor& cursor);
+  // Follows the frames of the first copy from one outwards; what it lacks is read.
+  [[nodiscard]] Result<void> walk(Address frame);
   [[nodiscard]] Result<Link> parse_frame(Address frame, std::span<const std::byte> bytes) const;
   [[nodiscard]] Result<void> take_rest(const ThreadCursor& cursor);
-  [[nodiscard]] std::optional<std::size_t> stable_under_heads(std::size_t stable);
   void plan_code_pieces();
   void take_identities();
-  void remember(ThreadCursor& cursor) const;
-  void compare(RawStack& stack);
-  [[nodiscard]] std::size_t stable_frames() const;
+  void remember(ThreadCursor& cursor);
+  void remember_frames(ThreadCursor& cursor);
+
+  void compare(ThreadCursor& cursor, RawStack& stack);
+  // Whether each look led to the first copy's innermost frame.
+  [[nodiscard]] bool top_stood() const;
+  // Where the data stack ended when it was shortest; nullopt: there is none, or a look led to a chunk not known.
+  [[nodiscard]] std::optional<DataStack::Place> lowest_end(DataStack& data_stack) const;
+  [[nodiscard]] Agreement agreement(const Link& link);
+  // Of frames from the outermost inwards; `filled` is where those on the data stack end so far. `at_the_top`: each look
+  // led to this frame.
+  [[nodiscard]] Life life(const Link& link, bool at_the_top, const DataStack& data_stack,
+                          std::optional<DataStack::Place>& filled) const;
 
   const RemoteMemory* memory_;
   const Runtime* runtime_;
@@ -84,10 +98,12 @@ class StackReader {
   std::size_t code_begin_, code_size_;
 
   StackCopies copies_;
-  std::array<Chain, StackCopies::kCopies> chains_;
-  Chain head_chain_;
-  Address cframe_;              // of the attempt; null where the version has none
-  std::vector<Address> codes_;  // of the first chain, ascending, each once
+  std::vector<Link> chain_;  // of the first copy, innermost first
+  Address cframe_;           // of the attempt; null where the version has none
+  std::optional<DataStack::Place> lowest_end_;
+  std::vector<Region> chunks_;  // the used parts, for a survey
+  std::vector<Address> sorted_frames_;
+  std::vector<Address> codes_;  // of the chain, ascending, each once
   std::vector<std::byte> code_copies_;
   std::vector<Piece> code_pieces_;
 };

@@ -1,6 +1,7 @@
 """A thread that calls and returns as fast as it can through chains of calls that are all known beforehand.
 
-With --learn it goes once through every chain and prints all stacks that it can ever have, as CPython's own tracing sees
+With --paced its leaves take some microseconds, about as long as a read of the stack: so there are stacks that hold still for
+a read, and others that change in the middle of one. With --learn it goes once through every chain and prints all stacks that it can ever have, as CPython's own tracing sees
 them: {"stack": {"frames": [[function, file, line], …]}}, outermost first. Without, it says "ready" and goes on until it is killed. So
 the test holds every stack that Snag reports against CPython's word. Chains overlap on purpose: through() is on the way of several, and what
 is legal below it depends on who called it.
@@ -8,11 +9,16 @@ is legal below it depends on who called it.
 
 import argparse
 import contextlib
+import itertools
 import os
 import sys
 import threading
 
 from wire import hear, name_in_snag, ready, say
+
+# What a leaf adds up: nothing, or with --paced numbers for about 1, 4, 16 and 32 µs, or twice that.
+PACES = [range(100), range(400), range(1600), range(3200)]
+PACE = range(0)
 
 DEEP_LEVELS = 100
 DEEP_LOCALS = 24  # fat frames: 100 of them span several chunks of CPython's data stack
@@ -23,11 +29,11 @@ def through(function):
 
 
 def leaf_of_north():
-    return 1
+    return sum(PACE) if PACE else 0
 
 
 def leaf_of_south():
-    return 2
+    return sum(PACE) if PACE else 0
 
 
 def north():
@@ -208,9 +214,11 @@ def make_deep():
     return module["level_0"]
 
 
-def spin(chains, rounds):
+def spin(chains, rounds, paces):
+    global PACE
     while rounds:
         rounds -= 1
+        PACE = next(paces)
         for chain in chains:
             chain()
 
@@ -242,6 +250,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--learn", action="store_true")
     parser.add_argument("--deep", action="store_true", help="the deep chain alone")
+    parser.add_argument("--paced", action="store_true", help="leaves that take a while")
     arguments = parser.parse_args()
     chains = [make_deep()] if arguments.deep else [north, south, recursion, generators, coroutines, objects, exceptions]
     learner = Learner()
@@ -250,7 +259,7 @@ def main():
     else:
         threading.Thread(target=lambda: os._exit(len(hear())), name="ears", daemon=True).start()
         ready()
-    spin(chains, 2 if arguments.learn else -1)
+    spin(chains, 2 if arguments.learn else -1, itertools.cycle(PACES if arguments.paced else [PACE]))
     sys.settrace(None)
     for stack in sorted(learner.stacks):
         say("stack", frames=stack)

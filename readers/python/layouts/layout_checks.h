@@ -47,6 +47,7 @@ inline constexpr std::array kNarrowMembers{
     NarrowMember{"gil_state", "locked", 4},
     NarrowMember{"frame", "instruction", 4},  // an int to 3.10
     NarrowMember{"frame", "owner", 1},
+    NarrowMember{"frame", "state", 1},
     NarrowMember{"frame", "stack_top", 4},  // an int from 3.10 on
     NarrowMember{"code", "first_line", 4},
     NarrowMember{"code", "instructions", 1},  // char[] from 3.11 on

@@ -84,9 +84,10 @@ TEST_CASE("stalls asks for what was typed and tells each stall in words") {
   CHECK(asked.ongoing());
   for (const char* part :
        {"pid 4242  CPython 3.12.1  uvicorn, uvloop  1 loop on MainThread     threshold 50.0 ms\n", "  2.31 s  ",
-        "Task-7 (serve)  report() app/views.py:41\n", "blocked in requests.get → in recvfrom on 10.0.3.5:443    network 98 %\n",
-        "waiting behind it: 37 callbacks, 1 timer (latest 2.00 s overdue)\n",
-        "fix: await httpx.AsyncClient.get\n", "0 partial, 2 lost\n", "1 stall of 50.0 ms or more, the longest 2.31 s\n",
+        "Task-7 (serve)  report() app/views.py:41\n",
+        "blocked in requests.get → in recvfrom on 10.0.3.5:443    network 98 %\n",
+        "waiting behind it: 37 callbacks, 1 timer (latest 2.00 s overdue)\n", "fix: await httpx.AsyncClient.get\n",
+        "0 partial, 2 lost\n", "1 stall of 50.0 ms or more, the longest 2.31 s\n",
         "1,234 stacks whole, 5 partial, 3 lost (unreadable 3)"}) {
     CHECK_THAT(ran.out, Contains(part));
   }
@@ -281,7 +282,8 @@ TEST_CASE("dump shows each thread with what is known of it, innermost frame firs
         "    read (a.py:3)\n"
         "    main (a.py:3)\n"
         "    [only the stable part: the rest moved while it was read]\n");
-  CHECK_THAT(run_snag({"dump", "4242", "--json"}, script).out, Catch::Matchers::StartsWith("{\"thread\":{\"pid\":4242,"));
+  CHECK_THAT(run_snag({"dump", "4242", "--json"}, script).out,
+             Catch::Matchers::StartsWith("{\"thread\":{\"pid\":4242,"));
 }
 
 TEST_CASE("ps is a table, with why some cannot be attached below it") {

@@ -43,6 +43,7 @@ TEST_CASE("the way to the innermost frame follows the version") {
     CHECK(dialect.instruction_index == version.instruction_index);
     CHECK(dialect.line_table == version.line_table);
     CHECK(dialect.owner_of_shim == version.owner_of_shim);
+    CHECK(dialect.running_states.has_value() == (version.frame_chain == FrameChain::kFrameObjects));
   }
 }
 
@@ -69,6 +70,7 @@ TEST_CASE("members exist in the rows of the versions that have them") {
       Life{"thread_state", "datastack_chunk", 11, 13},
       Life{"stack_chunk", "data", 11, 13},
       Life{"frame", "owner", 11, 13},
+      Life{"frame", "state", 8, 10},
       Life{"frame", "value_stack", 8, 10},
       Life{"code", "qualname", 11, 13},
       Life{"code", "cell_names", 8, 10},

@@ -19,7 +19,8 @@ class MadeThread {
   static constexpr std::size_t kChunkBytes = 16384;
   static constexpr Address kCodes{0x400000};
   static constexpr std::size_t kCodeBytes = 512;
-  static constexpr std::size_t kFrameBytes = 512;  // on the heap; in the chunk 128
+  static constexpr std::size_t kFrameBytes = 512;  // on the heap
+  static constexpr std::size_t kChunkFrameBytes = 128;
   static constexpr std::size_t kCodeCount = 16;
 
   // A frame of the stack as the target has it: at a place, of a code, at an instruction.
@@ -51,6 +52,7 @@ class MadeThread {
       const std::size_t begin = i * kCodeBytes;
       codes.put(begin + layout.code.filename.bytes(), std::uint64_t{0x700000 + i});
       codes.put(begin + layout.code.first_line.bytes(), static_cast<std::int32_t>(i));
+      codes.put(begin + layout.code.stack_size.bytes(), static_cast<std::int32_t>((kChunkFrameBytes - 72) / 8));
     }
     REQUIRE(memory_.add(kCodes, codes.bytes()));
   }
@@ -60,21 +62,27 @@ class MadeThread {
   [[nodiscard]] bool in_chunk() const { return runtime_.layout.thread_state.datastack_chunk.has_value(); }
 
   [[nodiscard]] Address place(unsigned number) const {
-    if (in_chunk()) return kChunk + 24 + number * std::size_t{128};
+    if (in_chunk()) return kChunk + 24 + number * kChunkFrameBytes;
     return Address{0x800000} + number * kFrameBytes;
   }
   [[nodiscard]] static Address code(unsigned number) { return kCodes + number * kCodeBytes; }
 
   void map_heap(unsigned frames) {
-    if (!in_chunk()) REQUIRE(memory_.add(place(0), Struct(kFrameBytes * frames).bytes()));
+    if (in_chunk()) return;
+    REQUIRE(memory_.add(place(0), Struct(kFrameBytes * frames).bytes()));
+    heap_frames_ = frames;
   }
   // The stack becomes this one, as the target's running would make it: all at once.
   void become(const Stack& stack) { become(memory_, stack); }
   void become(ImageMemory& memory, const Stack& stack) const {
+    if (!in_chunk()) {
+      for (unsigned number = 0; number < heap_frames_; ++number) put_running(memory, number, false);
+    }
     Address previous;
     unsigned highest = 0;
     for (const auto& frame : stack) {
       put_frame(memory, frame, previous);
+      if (!in_chunk()) put_running(memory, frame.place, true);
       previous = place(frame.place);
       highest = std::max(highest, frame.place + 1);
     }
@@ -96,6 +104,10 @@ class MadeThread {
       REQUIRE(memory.change_value(here + at.instruction, frame.instruction));
     }
   }
+  // f_executing of a frame on the heap (3.8).
+  void put_running(ImageMemory& memory, unsigned number, bool runs) const {
+    REQUIRE(memory.change_value(place(number) + *runtime_.layout.frame.state, std::uint8_t{runs}));
+  }
   void put_top(ImageMemory& memory, Address frame) const {
     const Address at =
         in_chunk() ? kCFrame + *runtime_.layout.cframe.current_frame : kThread + runtime_.layout.thread_state.top_frame;
@@ -106,7 +118,7 @@ class MadeThread {
   [[nodiscard]] Stack seen(const python::RawStack& raw) const {
     Stack stack;
     for (auto frame = raw.frames.rbegin(); frame != raw.frames.rend(); ++frame) {
-      const std::uint64_t spread = in_chunk() ? 128 : kFrameBytes;
+      const std::uint64_t spread = in_chunk() ? kChunkFrameBytes : kFrameBytes;
       const auto begin = place(0).value;
       // The code object's copy must be of the code that the frame runs.
       REQUIRE(frame->identity.first_line == static_cast<std::int32_t>((frame->code.value - kCodes.value) / kCodeBytes));
@@ -120,6 +132,7 @@ class MadeThread {
  private:
   ImageMemory memory_;
   python::Runtime runtime_;
+  unsigned heap_frames_ = 0;
 };
 
 }  // namespace snag::test

@@ -30,8 +30,11 @@ constexpr std::size_t kPlaces = 8;
 const Stack kX{{0, 1, 10}, {1, 2, 20}, {2, 3, 30}, {3, 4, 40}};
 // From the second frame on other calls, at the same places.
 const Stack kY{{0, 1, 12}, {1, 5, 50}, {2, 6, 60}};
-// The same at places of its own, deeper than the first.
-const Stack kZ{{0, 1, 14}, {4, 7, 70}, {5, 8, 80}, {6, 9, 90}, {7, 10, 100}};
+// The same, deeper than the first; on the heap at places of its own, in a chunk one behind the other.
+Stack deeper(Version version) {
+  const unsigned first = version == kDataStack ? 1 : 4;
+  return {{0, 1, 14}, {first, 7, 70}, {first + 1, 8, 80}, {first + 2, 9, 90}, {first + 3, 10, 100}};
+}
 
 struct Read {
   Result<void> outcome;
@@ -75,7 +78,7 @@ TEST_CASE("a stack that has changed since the last read is read as it is now") {
     thread.map_heap(kPlaces);
     StackReader reader(thread.memory(), thread.runtime(), &standing_clock);
     ThreadCursor cursor(MadeThread::kThread);
-    for (const Stack& stack : {kX, kZ, kY, kZ, kX}) {
+    for (const Stack& stack : {kX, deeper(version), kY, deeper(version), kX}) {
       thread.become(stack);
       const auto got = read(thread, reader, cursor);
       CHECK(got.whole);
@@ -92,14 +95,53 @@ TEST_CASE("a thread without Python frames has an empty whole stack") {
   CHECK(got.stack.empty());
 }
 
+// A frame of its own lies on the C stack, between two on the data stack.
+constexpr Address kShim{0x120000};
+
+void put_shim_before_innermost(MadeThread& thread) {
+  const auto& at = thread.runtime().layout.frame;
+  Struct shim(128);
+  shim.put(at.previous, thread.place(1).value).put(*at.owner, *thread.runtime().dialect.owner_of_shim);
+  REQUIRE(thread.memory().add(kShim, shim.bytes()));
+  REQUIRE(thread.memory().change_value(thread.place(2) + at.previous, kShim.value));
+}
+
 TEST_CASE("the interpreter's own frames are followed and not shown") {
   MadeThread thread(kDataStack);
-  thread.become(kX);
-  const auto owner = *thread.runtime().dialect.owner_of_shim;
-  REQUIRE(thread.memory().change_value(thread.place(2) + *thread.runtime().layout.frame.owner, owner));
+  const Stack stack{kX[0], kX[1], kX[2]};
+  thread.become(stack);
+  put_shim_before_innermost(thread);
   const auto got = read(thread);
   CHECK(got.whole);
-  CHECK(got.stack == Stack{kX[0], kX[1], kX[3]});
+  CHECK(got.stack == stack);
+}
+
+TEST_CASE("a frame that does not begin where its caller's ends is a leftover") {
+  MadeThread thread(kDataStack);
+  thread.become({kX[0], kX[1], {4, 3, 30}});  // there is room for two between them
+  const auto got = read(thread);
+  CHECK_FALSE(got.whole);
+  CHECK(got.stack == Stack{kX[0], kX[1]});
+}
+
+TEST_CASE("a frame beyond the end of the data stack is a leftover") {
+  MadeThread thread(kDataStack);
+  thread.become(kX);
+  const auto top = *thread.runtime().layout.thread_state.datastack_top;
+  REQUIRE(thread.memory().change_value(MadeThread::kThread + top, thread.place(3).value));
+  const auto got = read(thread);
+  CHECK_FALSE(got.whole);
+  CHECK(got.stack == Stack{kX[0], kX[1], kX[2]});
+}
+
+TEST_CASE("a frame on the heap that does not run, and that nothing leads to, is a leftover") {
+  MadeThread thread(kFrameObjects);
+  thread.map_heap(kPlaces);
+  thread.become(kX);
+  thread.put_running(thread.memory(), kX[2].place, false);
+  const auto got = read(thread);
+  CHECK_FALSE(got.whole);
+  CHECK(got.stack == Stack{kX[0], kX[1]});
 }
 
 // An outermost part of one of the stacks, as each of them was at some instant of the read.
@@ -157,8 +199,8 @@ TEST_CASE("a stack that changes once, at whatever read, never comes out as a mix
   for (const Version version : {kFrameObjects, kDataStack}) {
     switch_at_every_read(version, kX, kY);
     switch_at_every_read(version, kY, kX);
-    switch_at_every_read(version, kX, kZ);
-    switch_at_every_read(version, kZ, kX);
+    switch_at_every_read(version, kX, deeper(version));
+    switch_at_every_read(version, deeper(version), kX);
   }
 }
 
@@ -183,12 +225,13 @@ void switch_forth_and_back(Version version, const Stack& before, const Stack& be
 TEST_CASE("a stack that changes and changes back, at whatever reads, never comes out as a mixture") {
   for (const Version version : {kFrameObjects, kDataStack}) {
     switch_forth_and_back(version, kX, kY);
-    switch_forth_and_back(version, kX, kZ);
+    switch_forth_and_back(version, kX, deeper(version));
   }
 }
 
 TEST_CASE("a stack that never holds still is partial or lost, and says so") {
   for (const Version version : {kFrameObjects, kDataStack}) {
+    const Stack z = deeper(version);
     Tally tally;
     for (std::size_t period = 12; period < 60; ++period) {
       CAPTURE(int{version.minor}, period);
@@ -199,9 +242,9 @@ TEST_CASE("a stack that never holds still is partial or lost, and says so") {
       thread.memory().before_every_read([&](ImageMemory& memory, std::size_t number, Address) {
         if (number % period != 0) return;
         at_x = !at_x;
-        thread.become(memory, at_x ? kX : kZ);
+        thread.become(memory, at_x ? kX : z);
       });
-      judge(read(thread), kX, kZ, tally);
+      judge(read(thread), kX, z, tally);
     }
     CHECK(tally.partial + tally.failed > 0);
   }
@@ -285,7 +328,7 @@ TEST_CASE("a frame that is not mapped loses the stack") {
 TEST_CASE("a place of the last read that is gone is looked for afresh") {
   MadeThread thread(kFrameObjects);
   thread.map_heap(kPlaces);
-  thread.become(kZ);
+  thread.become(deeper(kFrameObjects));
   StackReader reader(thread.memory(), thread.runtime(), &standing_clock);
   ThreadCursor cursor(MadeThread::kThread);
   REQUIRE(read(thread, reader, cursor).whole);

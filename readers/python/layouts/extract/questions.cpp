@@ -70,6 +70,7 @@ constexpr std::array kQuestions{
     Question{"frame", "locals", kPython, {{{"_PyInterpreterFrame", "localsplus"}, {"PyFrameObject", "f_localsplus"}}}},
     Question{"frame", "globals", kPython, {{{"_PyInterpreterFrame", "f_globals"}, {"PyFrameObject", "f_globals"}}}},
     Question{"frame", "owner", kPython, {{{"_PyInterpreterFrame", "owner"}}}},
+    Question{"frame", "state", kPython, {{{"PyFrameObject", "f_executing"}, {"PyFrameObject", "f_state"}}}},
     Question{"frame", "function", kPython, {{{"_PyInterpreterFrame", "f_funcobj"}, {"_PyInterpreterFrame", "f_func"}}}},
     Question{"frame", "value_stack", kPython, {{{"PyFrameObject", "f_valuestack"}}}},
     Question{
