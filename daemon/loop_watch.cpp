@@ -170,7 +170,8 @@ void LoopWatch::begin_run() {
   schedule_at_begin_ = schedule();
 }
 
-// A stack of the run that goes on: a second look after it proves that it still was the same run.
+// Everything that is seen of the run that goes on, and then a look which proves that it still is the same run: what was
+// seen after its end would be another's.
 void LoopWatch::sample(WatchCounts& counts) {
   const auto turn = detector_.current()->turn;
   const auto lose = [&](const char* why) {
@@ -179,26 +180,31 @@ void LoopWatch::sample(WatchCounts& counts) {
     evidence_.count_lost();
   };
   if (auto done = readers_->target->stacks().read(cursor_, raw_); !done) return lose(reason(done.error().kind));
-  auto again = readers_->loops.look(loop_);
-  if (!again || again->state != asyncio::Glimpse::State::kRunning || running(again->turn) != turn) {
-    return;  // it ended meanwhile: the stack is another run's
-  }
   resolve(readers_->target->codes(), raw_, resolved_);
   const auto loop_frame = std::find_if(resolved_.frames.begin(), resolved_.frames.end(),
                                        [&](const ResolvedFrame& frame) { return frame.raw.frame == loop_.frame; });
-  if (loop_frame == resolved_.frames.end()) return lose("loop's frame not on the stack");
-  const auto depth = static_cast<std::size_t>(loop_frame - resolved_.frames.begin());
-  ++(resolved_.whole ? counts.whole : counts.partial);
-  if (!task_) {
-    auto task = readers_->tasks.current(loop_.interpreter, loop_.loop);
-    if (task && *task) task_ = std::move(**task);
+  if (loop_frame == resolved_.frames.end()) {
+    if (still_runs(turn)) lose("loop's frame not on the stack");
+    return;
   }
-  auto index = evidence_.find(resolved_, depth);
-  if (!index) index = evidence_.add(resolved_, depth, work_out(resolved_, depth));
-  if (!index) return;
-  const auto& seen = evidence_.at(*index);
-  const auto now_seen = situation(seen, gil_elsewhere());
-  evidence_.count(*index, now_seen, classify(now_seen));
+  const auto depth = static_cast<std::size_t>(loop_frame - resolved_.frames.begin());
+  std::optional<asyncio::TaskInfo> task = task_;
+  if (!task) task = readers_->tasks.current(loop_.interpreter, loop_.loop).value_or(std::nullopt);
+  const auto known = evidence_.find(resolved_, depth);
+  SeenStack worked_out;
+  if (!known) worked_out = work_out(resolved_, depth);
+  const auto now_seen = situation(known ? evidence_.at(*known) : worked_out, gil_elsewhere());
+  const Cause cause = classify(now_seen);
+  if (!still_runs(turn)) return;
+  ++(resolved_.whole ? counts.whole : counts.partial);
+  task_ = std::move(task);
+  const auto index = known ? known : evidence_.add(resolved_, depth, std::move(worked_out));
+  if (index) evidence_.count(*index, now_seen, cause);
+}
+
+bool LoopWatch::still_runs(const Observation::Running& turn) {
+  const auto again = readers_->loops.look(loop_);
+  return again && again->state == asyncio::Glimpse::State::kRunning && running(again->turn) == turn;
 }
 
 bool LoopWatch::gil_elsewhere() const {

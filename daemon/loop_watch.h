@@ -64,6 +64,7 @@ class LoopWatch {
   void tell_starvation_apart(Verdict& verdict) const;
   [[nodiscard]] std::optional<int> waits_for(const SystemCall& call) const;
   void sample(WatchCounts& counts);
+  [[nodiscard]] bool still_runs(const Observation::Running& turn);
   [[nodiscard]] Situation situation(const SeenStack& seen, bool gil_elsewhere);
   [[nodiscard]] SeenStack work_out(const ResolvedStack& stack, std::size_t depth);
   void add_builtin(const ResolvedStack& stack, SeenStack& seen);

@@ -213,7 +213,7 @@ Result<std::optional<Address>> ObjectReader::find(Address dict_object, std::stri
   const auto& at = layout_->unicode;
   std::vector<std::byte> heads(kBatch * at.ascii_size.bytes());
   std::vector<Piece> pieces;
-  for (std::size_t first = 0; first < entries->size(); first += kBatch) {
+  for (std::size_t first = 0; first < entries->size();) {
     const std::size_t count = std::min(kBatch, entries->size() - first);
     pieces.clear();
     for (std::size_t i = 0; i < count; ++i) {
@@ -222,11 +222,14 @@ Result<std::optional<Address>> ObjectReader::find(Address dict_object, std::stri
     }
     auto done = memory_->read_many(pieces, "dict keys");
     if (!done) return fail(done);
-    for (std::size_t i = 0; i < std::min(*done, count); ++i) {
+    const std::size_t readable = std::min(*done, count);
+    for (std::size_t i = 0; i < readable; ++i) {
       if (load<std::uint64_t>(pieces[i].into, at.length.bytes()) != key.size()) continue;
       auto text = string((*entries)[first + i].key);
       if (text && *text == key) return std::optional((*entries)[first + i].value);
     }
+    // The key that stopped the read is not as long as a str's head is, and so none: on with the one behind it.
+    first += readable < count ? readable + 1 : count;
   }
   return std::optional<Address>();
 }

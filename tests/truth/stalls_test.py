@@ -19,7 +19,7 @@ from stall_matching import (
     percentile,
 )
 
-SECONDS, COUNT = (120, 1000) if FULL else (20, 1000)
+SECONDS, COUNT = (120, 1000) if FULL else (60, 1000)
 SEED = 20
 WALL_CLOCK_ERROR = 0.050  # seconds; the wall clock is read twice, here and by Snag, and may be slewed meanwhile
 

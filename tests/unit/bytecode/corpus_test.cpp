@@ -1,6 +1,7 @@
 // Every code object of the standard library, held against what the interpreter itself says of it (oracle_corpus.py).
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 
 #include <catch2/catch.hpp>
@@ -126,11 +127,19 @@ void check_depths(const Record& record, const Instructions& decoded, Tally& tall
   if (deepest == stack_size) ++tally.deepest;
 }
 
+// All code objects are compared, or with SNAG_CORPUS_EVERY=N in the environment one in N: what takes forty seconds
+// takes six minutes under a sanitizer, which looks for other faults than wrong lines.
+std::size_t every() {
+  const char* asked = std::getenv("SNAG_CORPUS_EVERY");
+  return asked == nullptr ? 1 : std::max(1UL, std::strtoul(asked, nullptr, 10));
+}
+
 Tally compare(const test::Interpreter& interpreter) {
   const OpcodeSet& opcodes = *find_opcodes(interpreter.version);
   Tally tally;
   test::Oracle oracle(interpreter, "oracle_corpus.py");
-  while (const auto record = oracle.next()) {
+  for (std::size_t number = 0; const auto record = oracle.next(); ++number) {
+    if (number % every() != 0) continue;
     ++tally.code_objects;
     compare_lines(*record, table_kind(interpreter.version), tally);
     compare_exception_table(*record, tally);
@@ -159,7 +168,7 @@ TEST_CASE("every instruction of the standard library has CPython's own line, opc
     const Tally tally = compare(interpreter);
     report(interpreter, tally);
     INFO(interpreter.name);
-    CHECK(tally.code_objects > 1000);
+    CHECK(tally.code_objects > 1000 / every());
     const std::vector<std::size_t> wrong = {tally.wrong_lines,   tally.wrong_positions, tally.wrong_instructions,
                                             tally.wrong_targets, tally.wrong_entries,   tally.wrong_depths,
                                             tally.wrong_calls};
