@@ -126,7 +126,8 @@ Cause classify(const Situation& situation) {
 }
 
 std::optional<Address> polled_by(const SystemCall& call) {
-  const bool polls = call.number == SYS_poll || call.number == SYS_ppoll;
+  const std::int64_t number = call.number.value_or(-1);
+  const bool polls = number == SYS_poll || number == SYS_ppoll;
   if (!polls || call.arguments[1] == 0) return std::nullopt;
   return Address{call.arguments[0]};
 }

@@ -54,8 +54,8 @@ void describe_runtime(Request& request, const ProcessEntry& entry, v1::Process& 
   into.set_reason(to_text(error.detail.empty() ? describe(error) : error.detail));
 }
 
-void add_check(v1::Diagnosis& into, std::string name, v1::Check::Outcome outcome, std::string finding,
-               std::string remedy) {
+void add_check(v1::Diagnosis& into, std::string name, v1::Check::Outcome outcome, const std::string& finding,
+               const std::string& remedy) {
   auto& check = *into.add_checks();
   check.set_name(std::move(name));
   check.set_outcome(outcome);

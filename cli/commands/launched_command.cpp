@@ -44,6 +44,7 @@ int read_report(int report) {
 std::variant<Child, std::string> launch(std::span<const std::string> command, pid_t tracer) {
   std::vector<std::string> words(command.begin(), command.end());
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   const std::string who = "starting " + printable(command.front()) + ": ";

@@ -12,10 +12,9 @@
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "cli/view/printable.h"
-
-extern char** environ;  // POSIX: declared nowhere
 
 namespace snag::cli {
 namespace {

@@ -42,7 +42,9 @@ std::string reasons(std::span<const v1::Process> processes) {
     pids += (pids.empty() ? "" : ", ") + std::to_string(process.pid());
   }
   std::string text;
-  for (const auto& [reason, pids] : pids_by_reason) text += "\nnot attachable: " + pids + ": " + reason + "\n";
+  for (const auto& [reason, pids] : pids_by_reason) {
+    text.append("\nnot attachable: ").append(pids).append(": ").append(reason).append("\n");
+  }
   return text;
 }
 

@@ -122,7 +122,8 @@ std::string NameReader::public_name(const RawFrame& frame, const Function& funct
   for (auto dot = module.find('.'); modules && dot != std::string::npos; dot = module.find('.', dot + 1)) {
     const std::string package = module.substr(0, dot);
     if (!exports(*modules, package, qualified, frame, function)) continue;
-    name = package + "." + qualified;
+    name = package;
+    name.append(".").append(qualified);
     break;
   }
   return public_names_.emplace(function.number, as_written(std::move(name))).first->second;

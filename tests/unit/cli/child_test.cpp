@@ -24,7 +24,7 @@ std::string end_of(std::vector<std::string> command) {
 
 // A program in place of snagd.
 std::string script(const snag::test::Folder& folder, const std::string& text) {
-  const std::string path = folder.path("snagd");
+  std::string path = folder.path("snagd");
   snag::test::write_text(path, "#!/bin/sh\n" + text);
   REQUIRE(::chmod(path.c_str(), 0755) == 0);
   return path;

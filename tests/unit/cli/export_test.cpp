@@ -11,7 +11,6 @@
 
 using namespace snag;
 using namespace snag::cli;
-using Catch::Matchers::Contains;
 using test::ProfileMaker;
 
 namespace {

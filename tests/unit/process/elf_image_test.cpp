@@ -180,6 +180,7 @@ TEST_CASE("sections and the build id are those that readelf prints") {
     unsigned long long address = 0;
     unsigned long long offset = 0;
     unsigned long long size = 0;
+    // NOLINTNEXTLINE(cert-err34-c): readelf's own numbers
     REQUIRE(std::sscanf(sections.c_str() + at + 1 + std::strlen(name), "%31s %llx %llx %llx", type, &address, &offset,
                         &size) == 4);
     CHECK(section->address == Address{address});

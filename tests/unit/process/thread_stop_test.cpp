@@ -123,7 +123,7 @@ TEST_CASE("a thread can be stopped hundreds of times, and goes on after all of t
 TEST_CASE("only the one thread is stopped") {
   const SharedMemory shared;
   const Child child([](const auto& ready) {
-    pthread_t thread;
+    pthread_t thread{};
     ::pthread_create(
         &thread, nullptr,
         [](void*) -> void* {
@@ -264,7 +264,7 @@ TEST_CASE("a child of our own that is killed while we hold it can still be waite
 TEST_CASE("an exec in the target is not held up by a thread that we hold") {
   const SharedMemory shared;
   const Child child([](const auto& ready) {
-    pthread_t thread;
+    pthread_t thread{};
     ::pthread_create(
         &thread, nullptr,
         [](void*) -> void* {
@@ -308,9 +308,9 @@ TEST_CASE("the target goes on when its tracer is killed in the middle of a stop"
 TEST_CASE("a thread that cannot be stopped now is given up in time, and let go when it stops later") {
   const SharedMemory shared;
   const Child child([](const auto& ready) {
-    const pid_t middle = ::vfork();
+    const pid_t middle = ::vfork();  // NOLINT(clang-analyzer-*): for its very danger
     if (middle == 0) {
-      ready();
+      ready();  // NOLINT(clang-analyzer-*)
       while (!g_shared->go) ::sched_yield();
       ::_exit(0);
     }

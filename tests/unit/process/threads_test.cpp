@@ -20,7 +20,6 @@
 
 using namespace snag;
 using snag::test::Child;
-using snag::test::TemporaryDirectory;
 
 namespace {
 
