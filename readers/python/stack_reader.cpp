@@ -147,12 +147,17 @@ Result<void> StackReader::survey_chunks(ThreadCursor& cursor) {
   if (!thread.datastack_chunk.has_value()) return {};
   std::size_t hint = 0;
   const auto state = copies_.find(0, cursor.thread_state() + thread_begin_, thread_size_, hint);
-  const Address chunk{load<std::uint64_t>(state, (*thread.datastack_chunk).bytes() - thread_begin_)};
-  const Address top{load<std::uint64_t>(state, (*thread.datastack_top).bytes() - thread_begin_)};
+  const auto [chunk, top] = chunk_and_top(state);
   chunks_.clear();
   auto done = cursor.data_stack_.survey(*memory_, runtime_->layout.stack_chunk, chunk, top, chunks_);
   for (auto part = chunks_.begin(); done && part != chunks_.end(); ++part) done = copies_.extend_first(*memory_, *part);
   return done;
+}
+
+std::pair<Address, Address> StackReader::chunk_and_top(std::span<const std::byte> thread) const {
+  const auto word = [&](MaybeOffset at) { return Address{load<std::uint64_t>(thread, (*at).bytes() - thread_begin_)}; };
+  const auto& at = runtime_->layout.thread_state;
+  return {word(at.datastack_chunk), word(at.datastack_top)};
 }
 
 Result<Address> StackReader::top_frame(ThreadCursor& cursor) {
@@ -261,9 +266,7 @@ std::optional<DataStack::Place> StackReader::lowest_end(DataStack& data_stack) c
   if (!thread.datastack_chunk.has_value()) return std::nullopt;
   std::optional<DataStack::Place> lowest;
   for (std::size_t i = 0; i < copies_.look_count(); ++i) {
-    const auto look = copies_.look(i).thread;
-    const Address chunk{load<std::uint64_t>(look, (*thread.datastack_chunk).bytes() - thread_begin_)};
-    const Address top{load<std::uint64_t>(look, (*thread.datastack_top).bytes() - thread_begin_)};
+    const auto [chunk, top] = chunk_and_top(copies_.look(i).thread);
     auto end = data_stack.end(chunk, top);
     if (!end && data_stack.grow(*memory_, runtime_->layout.stack_chunk, chunk)) end = data_stack.end(chunk, top);
     if (!end) return std::nullopt;

@@ -67,6 +67,8 @@ class StackReader {
   [[nodiscard]] Result<void> attempt(ThreadCursor& cursor, RawStack& stack);
   [[nodiscard]] Result<void> take_first_copy(ThreadCursor& cursor);
   [[nodiscard]] Result<void> survey_chunks(ThreadCursor& cursor);
+  // The current data-stack chunk and its top, from a copy of the thread state's part.
+  [[nodiscard]] std::pair<Address, Address> chunk_and_top(std::span<const std::byte> thread) const;
   [[nodiscard]] Result<Address> top_frame(ThreadCursor& cursor);
   // Follows the frames of the first copy from one outwards; what it lacks is read.
   [[nodiscard]] Result<void> walk(Address frame);
