@@ -193,6 +193,7 @@ class Recording {
     summary.set_late(late_);
     publish(own_cpu_time() - cpu_at_begin_, *summary.mutable_sampler_cpu());
     publish(stopper_.total_stopped(), *summary.mutable_target_stopped());
+    publish(stopper_.longest_stop(), *summary.mutable_longest_stop());
     publish(lasted, *summary.mutable_duration());
     summary.set_threads(static_cast<std::int32_t>(most_threads_));
     summary.set_ended_because(ended_because_);

@@ -197,6 +197,7 @@ class StallWatch {
     summary.set_achieved_rate(double(counts_.whole) / std::max(1e-9, std::chrono::duration<double>(lasted).count()));
     publish(own_cpu_time() - cpu_at_begin_, *summary.mutable_sampler_cpu());
     publish(Nanoseconds{}, *summary.mutable_target_stopped());
+    publish(Nanoseconds{}, *summary.mutable_longest_stop());
     publish(lasted, *summary.mutable_duration());
     summary.set_threads(static_cast<std::int32_t>(threads_));
     summary.set_stalls(counts_.stalls);

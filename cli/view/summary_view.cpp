@@ -37,6 +37,8 @@ std::string summary_line(const v1::SamplingSummary& summary) {
                      with_thousands(summary.whole()) + " stacks whole, " + with_thousands(summary.partial()) +
                      " partial, " + losses(summary) + ", " + with_thousands(summary.late()) + " late";
   text += "; target stopped for " + format_duration(from_proto(summary.target_stopped()));
+  const auto longest = from_proto(summary.longest_stop());
+  if (longest.count() > 0) text += " (at most " + format_duration(longest) + " at a time)";
   text += "; Snag used " + format_duration(from_proto(summary.sampler_cpu())) + " CPU";
   if (!summary.ended_because().empty()) text += "; ended: " + printable(summary.ended_because());
   return text;

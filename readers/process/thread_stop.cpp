@@ -199,7 +199,9 @@ void ThreadStopper::let_go(Pid pid, Tid tid, int signal, Instant requested) {
   // Only SIGKILL ends a stop that is ours: then there is nothing to detach from, but an end to wait for.
   const auto number = static_cast<std::uintptr_t>(signal);
   if (::ptrace(PTRACE_DETACH, tid.value, nullptr, number) != 0) awaited_.push_back({pid, tid, requested});
-  total_ += now_() - requested;
+  const Nanoseconds stopped = now_() - requested;
+  total_ += stopped;
+  longest_ = std::max(longest_, stopped);
 }
 
 }  // namespace snag

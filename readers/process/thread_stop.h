@@ -72,6 +72,8 @@ class ThreadStopper {
   // Time for which threads were held by us, from each request to stop until after its release: never less than the
   // truth.
   [[nodiscard]] Nanoseconds total_stopped() const { return total_; }
+  // Of those times.
+  [[nodiscard]] Nanoseconds longest_stop() const { return longest_; }
 
  private:
   friend class ThreadStop;
@@ -87,6 +89,7 @@ class ThreadStopper {
   std::thread::id owner_;
   std::vector<Awaited> awaited_;
   Nanoseconds total_{};
+  Nanoseconds longest_{};
 };
 
 }  // namespace snag

@@ -36,7 +36,7 @@ class Stops(TruthTest):
         longest, summary = self.watch_recording(target, consistency)
         self.figure(f"longest stop, {consistency}", f"< {max(longest, LOOK_EVERY) * 1e3:.0f} ms")
         self.assertLess(longest, LONGEST_STOP, f"a thread stayed stopped; {summary}")
-        return float(summary.get("targetStopped", "0s")[:-1]) / SECONDS
+        return summary
 
     def test_threads_that_sleep_wake_and_block_are_let_go(self):
         """Reads of pipes and sockets, sleeps, children: system calls that a stop interrupts, and that must go on."""
@@ -53,9 +53,14 @@ class Stops(TruthTest):
                 self.assertFalse([block for block in waits if block["end"] - block["start"] > LONGEST_WAIT])
 
     def test_a_fast_caller_is_stopped_within_the_budget(self):
-        share = self.assert_hardly_stopped(self.start_target("fast_caller.py"), "auto")
-        self.figure("stopped, auto", f"{share:.3%}")
-        self.assertLessEqual(share, BUDGET * 1.1)
+        summary = self.assert_hardly_stopped(self.start_target("fast_caller.py"), "auto")
+        stopped, longest, duration = (
+            float(summary.get(field, "0s")[:-1]) for field in ("targetStopped", "longestStop", "duration")
+        )
+        self.figure("stopped, auto", f"{stopped / duration:.3%}")
+        self.assertGreater(stopped, 0, summary)
+        # A stop is begun within the budget only; the machine decides when the last one ends.
+        self.assertLessEqual(stopped, duration * BUDGET + longest, summary)
 
 
 if __name__ == "__main__":
