@@ -68,7 +68,7 @@ class ThreadDumper {
     auto loop = loops_.find(thread.state.address, thread.state.interpreter, raw);
     if (!loop || !*loop) return;
     publish_loop(thread.name, thread.tid, *dump.mutable_loop());
-    auto task = tasks_.current(thread.state.interpreter, (*loop)->loop);
+    auto task = tasks_.current(thread.state.address, thread.state.interpreter, (*loop)->loop);
     if (task && *task) publish(**task, *dump.mutable_current_task());
   }
 

@@ -189,7 +189,7 @@ void LoopWatch::sample(WatchCounts& counts) {
   }
   const auto depth = static_cast<std::size_t>(loop_frame - resolved_.frames.begin());
   std::optional<asyncio::TaskInfo> task = task_;
-  if (!task) task = readers_->tasks.current(loop_.interpreter, loop_.loop).value_or(std::nullopt);
+  if (!task) task = readers_->tasks.current(loop_.thread_state, loop_.interpreter, loop_.loop).value_or(std::nullopt);
   const auto known = evidence_.find(resolved_, depth);
   SeenStack worked_out;
   if (!known) worked_out = work_out(resolved_, depth);

@@ -83,11 +83,16 @@ Result<std::optional<LoopFrame>> LoopReader::find(Address thread_state, Address 
     auto code = analyse(**function);
     if (!code) return fail(code);
     const auto& memory = codes_->objects().memory();
-    auto loop = memory.read_pointer(
-        frame.frame + codes_->runtime().layout.frame.locals + std::uint64_t{(*code)->loop} * kWord, "_run_once self");
+    const auto& runtime = codes_->runtime();
+    auto loop = memory.read_value<std::uint64_t>(
+        frame.frame + runtime.layout.frame.locals + std::uint64_t{(*code)->loop} * kWord, "_run_once self");
     if (!loop) return fail(loop);
-    return std::optional(LoopFrame{
-        .thread_state = thread_state, .interpreter = interpreter, .frame = frame.frame, .loop = *loop, .code = **code});
+    return std::optional(LoopFrame{.thread_state = thread_state,
+                                   .interpreter = interpreter,
+                                   .frame = frame.frame,
+                                   .loop = python::referent(runtime.dialect, *loop),
+                                   .bytecode = frame.bytecode,
+                                   .code = **code});
   }
   return std::optional<LoopFrame>();
 }
@@ -103,7 +108,9 @@ Result<Glimpse> LoopReader::look(const LoopFrame& loop) const {
   const std::size_t size = at.locals.bytes() + (last + 1) * kWord;
   if (size > copy.size()) return fail(inconsistent("frame of _run_once", loop.frame));
   if (auto done = memory.read(loop.frame, std::span(copy).first(size), "frame of _run_once"); !done) return fail(done);
-  const auto word = [&](std::size_t offset) { return Address{load<std::uint64_t>(copy, offset)}; };
+  const auto word = [&](std::size_t offset) {
+    return python::referent(codes_->runtime().dialect, load<std::uint64_t>(copy, offset));
+  };
   const auto local = [&](unsigned slot) { return word(at.locals.bytes() + slot * kWord); };
 
   Glimpse glimpse;
@@ -111,7 +118,7 @@ Result<Glimpse> LoopReader::look(const LoopFrame& loop) const {
   const Address self = local(code.loop);
   if (word(at.code.bytes()) != code.code || (!self.is_null() && self != loop.loop)) return glimpse;
   glimpse.state = Glimpse::State::kWaiting;
-  const std::int64_t instruction = python::instruction_of(codes_->runtime(), code.code, copy);
+  const std::int64_t instruction = python::instruction_of(codes_->runtime(), loop.bytecode, copy);
   const bool in_body = instruction >= code.body_begin && instruction < code.body_end;
   if (!in_body || local(code.end_time).is_null() || local(code.index).is_null() || local(code.todo).is_null()) {
     return glimpse;
@@ -125,12 +132,13 @@ Result<Glimpse> LoopReader::look(const LoopFrame& loop) const {
 Result<Glimpse> LoopReader::read_turn(Address end_time, Address index, Address todo) const {
   const auto& objects = codes_->objects();
   double seconds = 0;
-  std::array<std::byte, python::kSmallIntegerBytes> index_copy{};
-  std::array<std::byte, python::kSmallIntegerBytes> todo_copy{};
+  std::array<std::byte, python::kMaxSmallIntegerBytes> index_copy{};
+  std::array<std::byte, python::kMaxSmallIntegerBytes> todo_copy{};
+  const std::size_t integer = objects.small_integer_bytes();
   const std::array<Piece, 3> pieces{{{.from = end_time + objects.layout().small_objects.float_value,
                                       .into = std::as_writable_bytes(std::span(&seconds, 1))},
-                                     {.from = index, .into = index_copy},
-                                     {.from = todo, .into = todo_copy}}};
+                                     {.from = index, .into = std::span(index_copy).first(integer)},
+                                     {.from = todo, .into = std::span(todo_copy).first(integer)}}};
   auto done = objects.memory().read_many(pieces, "locals of _run_once");
   if (!done) return fail(done);
   if (*done != pieces.size()) {

@@ -48,7 +48,8 @@ struct LoopFrame {
   Address thread_state;
   Address interpreter;
   Address frame;
-  Address loop;  // the BaseEventLoop object
+  Address loop;      // the BaseEventLoop object
+  Address bytecode;  // RawFrame::bytecode
   RunOnceCode code;
 };
 

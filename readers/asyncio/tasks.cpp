@@ -1,5 +1,7 @@
 #include "readers/asyncio/tasks.h"
 
+#include <array>
+
 namespace snag::asyncio {
 namespace {
 
@@ -26,7 +28,20 @@ Result<Address> TaskReader::current_tasks(Address interpreter) const {
   return **dict;
 }
 
-Result<std::optional<TaskInfo>> TaskReader::current(Address interpreter, Address loop) {
+Result<Address> TaskReader::running_task(Address thread_state, Address loop) const {
+  const auto& at = codes_->objects().layout().asyncio;
+  if (!at.running_task.has_value() || !at.running_loop.has_value()) return Address{};
+  std::uint64_t running_loop = 0;
+  std::uint64_t task = 0;
+  const std::array<Piece, 2> pieces{
+      {{.from = thread_state + *at.running_loop, .into = std::as_writable_bytes(std::span(&running_loop, 1))},
+       {.from = thread_state + *at.running_task, .into = std::as_writable_bytes(std::span(&task, 1))}}};
+  auto done = codes_->objects().memory().read_many(pieces, "_PyThreadStateImpl.asyncio_running_task");
+  if (!done) return fail(done);
+  return *done == pieces.size() && Address{running_loop} == loop ? Address{task} : Address{};
+}
+
+Result<std::optional<Address>> TaskReader::task_in_dict(Address interpreter, Address loop) {
   auto dict = dicts_.find(interpreter);
   if (dict == dicts_.end()) {
     auto found = current_tasks(interpreter);
@@ -34,12 +49,21 @@ Result<std::optional<TaskInfo>> TaskReader::current(Address interpreter, Address
     dict = dicts_.emplace(interpreter, *found).first;
   }
   auto task = codes_->objects().find_identity(dict->second, loop);
-  if (!task) {
-    dicts_.erase(dict);  // asyncio was imported anew, or this was never it
-    return fail(task);
+  if (!task) dicts_.erase(dict);  // asyncio was imported anew, or this was never it
+  return task;
+}
+
+Result<std::optional<TaskInfo>> TaskReader::current(Address thread_state, Address interpreter, Address loop) {
+  auto running = running_task(thread_state, loop);
+  if (!running) return fail(running);
+  std::optional<Address> task = *running;
+  if (running->is_null()) {
+    auto found = task_in_dict(interpreter, loop);
+    if (!found) return fail(found);
+    task = *found;
   }
-  if (!*task) return std::optional<TaskInfo>();
-  auto info = describe(**task);
+  if (!task) return std::optional<TaskInfo>();
+  auto info = describe(*task);
   if (!info) return fail(info);
   return std::optional(std::move(*info));
 }
@@ -60,7 +84,9 @@ Result<bool> TaskReader::is_c_task(Address task) const {
 
 Result<std::string> TaskReader::name_of(Address task) const {
   const auto& objects = codes_->objects();
-  auto name = objects.memory().read_pointer(task + objects.layout().task.name, "TaskObj.task_name");
+  const auto at = objects.layout().task.name;
+  if (!at.has_value()) return std::string();
+  auto name = objects.memory().read_pointer(task + *at, "TaskObj.task_name");
   if (!name) return fail(name);
   auto type = objects.type_name_of(*name);
   if (!type) return fail(type);
@@ -79,7 +105,9 @@ Result<TaskInfo> TaskReader::describe(Address task) {
   auto name = name_of(task);
   if (!name) return fail(name);
   info.name = std::move(*name);
-  auto coroutine = objects.memory().read_pointer(task + objects.layout().task.coroutine, "TaskObj.task_coro");
+  const auto at = objects.layout().task.coroutine;
+  if (!at.has_value()) return info;
+  auto coroutine = objects.memory().read_pointer(task + *at, "TaskObj.task_coro");
   if (!coroutine) return fail(coroutine);
   if (coroutine->is_null()) return info;
   if (auto done = describe_coroutine(*coroutine, info); !done) return fail(done);
@@ -103,9 +131,9 @@ Result<void> TaskReader::describe_coroutine(Address coroutine, TaskInfo& info) {
   const Address code_at = layout.coroutine.code.has_value()
                               ? coroutine + *layout.coroutine.code
                               : coroutine + layout.coroutine.frame + layout.frame.code.bytes();
-  auto code = objects.memory().read_pointer(code_at, "cr_code");
+  auto code = objects.memory().read_value<std::uint64_t>(code_at, "cr_code");
   if (!code) return fail(code);
-  auto function = codes_->function_of(*code);
+  auto function = codes_->function_of(python::referent(codes_->runtime().dialect, *code));
   if (!function) return fail(function);
   info.file = (*function)->file;
   info.line = (*function)->first_line;

@@ -18,17 +18,20 @@ struct TaskInfo {
   std::int32_t line = 0;  // first line of the definition
 };
 
-// Reads the task that a loop runs, from asyncio.tasks._current_tasks: the dict {loop: task} that 3.8 to 3.13 keep for
-// C and Python tasks alike, eager ones included.
+// Reads the task that a loop runs: to 3.13 from asyncio.tasks._current_tasks, the dict {loop: task} for C and Python
+// tasks alike, eager ones included; then from the thread state, and from that dict where asyncio has no C tasks.
 class TaskReader {
  public:
   explicit TaskReader(python::CodeCache& codes) : codes_(&codes) {}
 
   // nullopt: the callback that runs is no task's step.
-  [[nodiscard]] Result<std::optional<TaskInfo>> current(Address interpreter, Address loop);
+  [[nodiscard]] Result<std::optional<TaskInfo>> current(Address thread_state, Address interpreter, Address loop);
   [[nodiscard]] Result<TaskInfo> describe(Address task);
 
  private:
+  // The task in the thread state; null where the version has none there, or the loop is another one.
+  [[nodiscard]] Result<Address> running_task(Address thread_state, Address loop) const;
+  [[nodiscard]] Result<std::optional<Address>> task_in_dict(Address interpreter, Address loop);
   [[nodiscard]] Result<Address> current_tasks(Address interpreter) const;
   [[nodiscard]] Result<bool> is_c_task(Address task) const;
   [[nodiscard]] Result<std::string> name_of(Address task) const;

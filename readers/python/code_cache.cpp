@@ -64,9 +64,12 @@ Result<CodeIdentity> CodeCache::identity_of(Address code) const {
   const auto word = [&](Offset member) { return Address{load<std::uint64_t>(copy, member.bytes())}; };
   // What was freed keeps its bytes but for the first word, in which both allocators (obmalloc, malloc) link free
   // blocks.
-  const std::uint64_t references = word(objects_.layout().object.reference_count).value;
-  if (references == 0 || references > kMaxReferences) {
-    return fail({.kind = ErrorKind::kInconsistent, .what = "PyCodeObject.ob_refcnt", .where = code});
+  // Without the GIL that word is the owning thread's number, and there is no telling.
+  if (const auto count_at = objects_.layout().object.reference_count; count_at.has_value()) {
+    const std::uint64_t references = word(*count_at).value;
+    if (references == 0 || references > kMaxReferences) {
+      return fail({.kind = ErrorKind::kInconsistent, .what = "PyCodeObject.ob_refcnt", .where = code});
+    }
   }
   return CodeIdentity{.filename = word(at.filename),
                       .name = word(at.name),

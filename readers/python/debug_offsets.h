@@ -18,7 +18,7 @@ namespace snag::python {
 
 // As many bytes as the longest known version has. A caller copies these from the address of _PyRuntime, which is far
 // larger.
-inline constexpr std::size_t kDebugOffsetsBytes = 584;
+inline constexpr std::size_t kDebugOffsetsBytes = 888;
 
 // No struct but the runtime's and the interpreter's states may claim to be larger: readers copy them whole into buffers
 // of their own. The largest so far is PyTypeObject with 416 bytes, growing by a few words a year.
@@ -26,13 +26,15 @@ inline constexpr std::uint32_t kMaxStructBytes = 4096;
 
 // What a field tells, and with that, what it is held to.
 enum class DebugFieldKind : std::uint8_t {
-  kStateSize,    // size of _PyRuntimeState or PyInterpreterState
-  kSize,         // size of any other struct
-  kPartSize,     // size of a struct that is the beginning of the group's own
-  kWord,         // offset of a member of 8 bytes
-  kInt,          // offset of a member of 4 bytes
-  kByte,         // offset of a member of one byte, or of an array of them
-  kFreeThreaded  // offset of an int that only the free-threaded build has; 0 in the other
+  kStateSize,         // size of _PyRuntimeState or PyInterpreterState
+  kSize,              // size of any other struct
+  kPartSize,          // size of a struct that is the beginning of the group's own
+  kWord,              // offset of a member of 8 bytes
+  kInt,               // offset of a member of 4 bytes
+  kByte,              // offset of a member of one byte, or of an array of them
+  kFreeThreaded,      // offset of an int that only the free-threaded build has; 0 in the other
+  kFreeThreadedWord,  // the same, of a member of 8 bytes
+  kElsewhere          // of a struct whose size is not told: any value of 32 bits; Snag uses none of them
 };
 
 struct DebugField {
@@ -46,34 +48,36 @@ struct DebugField {
 class DebugOffsets {
  public:
   // Bytes beyond the struct's own are ignored. kNotPython: it is no such struct. kUnsupported: a version without a
-  // known list of fields, an alpha, beta or release candidate (their lists change), or a free-threaded build.
+  // known list of fields, or an alpha, beta or release candidate (their lists change).
   // kInconsistent and kOutOfBounds: cut off, corrupt, or hostile.
   static Result<DebugOffsets> parse(std::span<const std::byte> bytes);
 
   [[nodiscard]] Version version() const { return version_; }
   // PY_VERSION_HEX: 0x030D00F0 is 3.13.0.
   [[nodiscard]] std::uint32_t hex_version() const { return hex_version_; }
-  // Fields as CPython names them: ("thread_state", "current_frame"). nullopt: the version's list has no such field.
+  [[nodiscard]] bool free_threaded() const { return free_threaded_; }
+  // Fields as CPython names them: ("thread_state", "current_frame"). nullopt: this version and build has no such field.
   [[nodiscard]] std::optional<std::uint32_t> find(std::string_view group, std::string_view name) const;
 
  private:
   // The longest list that CPython has had so far is that of 3.15: 888 bytes.
   static constexpr std::size_t kMaxFields = 888 / sizeof(std::uint64_t);
 
-  DebugOffsets(std::uint32_t hex_version, Version version, std::span<const DebugField> fields)
-      : hex_version_(hex_version), version_(version), fields_(fields) {}
+  DebugOffsets(std::uint32_t hex_version, Version version, bool free_threaded, std::span<const DebugField> fields)
+      : hex_version_(hex_version), version_(version), free_threaded_(free_threaded), fields_(fields) {}
   Result<void> take(std::span<const std::byte> bytes);
 
   std::uint32_t hex_version_;
   Version version_;
+  bool free_threaded_;
   std::span<const DebugField> fields_;              // the version's list, static
   std::array<std::uint32_t, kMaxFields> values_{};  // one for each of fields_
 };
 
-// The row of the table, with every member that the target's own offsets speak of taken from them. Fails as
-// DebugOffsets::parse does; with kInconsistent also when the row is another version's or the outcome is impossible as a
-// layout; and with kUnsupported when the target moved members of a struct of which it does not tell all that Snag
-// needs: the rest would be a guess.
-[[nodiscard]] Result<Layout> layout_from_debug_offsets(std::span<const std::byte> bytes, const Layout& table_row);
+// The row of the table for that version and build, with every member that the target's own offsets speak of taken from
+// them. With kInconsistent it fails when the row is another one's or the outcome is impossible as a layout; and with
+// kUnsupported when the target moved members of a struct of which it does not tell all that Snag needs: the rest would
+// be a guess.
+[[nodiscard]] Result<Layout> layout_from_debug_offsets(const DebugOffsets& offsets, const Layout& table_row);
 
 }  // namespace snag::python

@@ -78,7 +78,7 @@ std::optional<std::string> NameReader::class_of_self(const RawFrame& frame, cons
   if (!variables || variables->empty()) return std::nullopt;
   auto first = objects.string(variables->front());
   if (!first || *first != "self") return std::nullopt;
-  auto self = objects.memory().read_pointer(frame.frame + layout.frame.locals, "self");
+  auto self = objects.memory().read_pointer(frame.frame + layout.frame.locals, "self");  // never tagged to 3.10
   if (!self || self->is_null()) return std::nullopt;
   auto type = objects.type_name_of(*self);
   if (!type) return std::nullopt;
@@ -183,17 +183,19 @@ std::optional<std::vector<Address>> NameReader::read_slots(const RawFrame& frame
   const auto& at = codes_->runtime().layout.frame;
   // One system call, the instruction before the slots: a frame that still stands there has its operands there.
   std::array<std::byte, kWord> instruction{};
-  std::vector<Address> objects(site.slot_count);
+  std::vector<std::uint64_t> words(site.slot_count);
   std::vector<Piece> pieces{{.from = frame.frame + at.instruction, .into = instruction}};
   for (std::size_t i = 0; i < site.slot_count; ++i) {
     pieces.push_back({.from = frame.frame + at.locals + (shape.value_stack_begin + site.slots.at(i)) * kWord,
-                      .into = std::as_writable_bytes(std::span(objects).subspan(i, 1))});
+                      .into = std::as_writable_bytes(std::span(words).subspan(i, 1))});
   }
   auto done = codes_->objects().memory().read_many(pieces, "value stack");
   if (!done || *done != pieces.size()) return std::nullopt;
-  if (instruction_of(codes_->runtime(), frame.code, instruction, at.instruction.bytes()) != frame.instruction) {
+  if (instruction_of(codes_->runtime(), frame.bytecode, instruction, at.instruction.bytes()) != frame.instruction) {
     return std::nullopt;
   }
+  std::vector<Address> objects;
+  for (const std::uint64_t word : words) objects.push_back(referent(codes_->runtime().dialect, word));
   return objects;
 }
 

@@ -19,15 +19,18 @@ Error out_of_bounds(const char* what, Address where, std::size_t wanted) {
   return {.kind = ErrorKind::kOutOfBounds, .what = what, .where = where, .wanted = wanted};
 }
 
-// PyASCIIObject.state, the same bits from 3.3 to 3.13: interned 2, kind 3, compact 1, ascii 1.
+// PyASCIIObject.state: kind, and right behind it compact and ascii. What lies before them differs.
 struct UnicodeState {
   unsigned kind;  // bytes a code point: 1, 2 or 4
   bool compact;
   bool ascii;
 };
 
-UnicodeState unicode_state(std::uint32_t word) {
-  return {.kind = (word >> 2U) & 7U, .compact = ((word >> 5U) & 1U) != 0, .ascii = ((word >> 6U) & 1U) != 0};
+UnicodeState unicode_state(std::span<const std::byte> head, Bit kind) {
+  constexpr unsigned kBitsPerByte = 8;
+  const unsigned word =
+      std::uint32_t{load<std::uint16_t>(head, kind.bits() / kBitsPerByte)} >> (kind.bits() % kBitsPerByte);
+  return {.kind = word & 7U, .compact = (word & 8U) != 0, .ascii = (word & 16U) != 0};
 }
 
 }  // namespace
@@ -71,7 +74,7 @@ Result<std::string> ObjectReader::string(Address unicode) const {
     return fail(done);
   }
   const auto length = load<std::uint64_t>(head, at.length.bytes());
-  const auto state = unicode_state(load<std::uint32_t>(head, at.state.bytes()));
+  const auto state = unicode_state(head, at.kind);
   if (!state.compact || (state.kind != 1 && state.kind != 2 && state.kind != 4)) {
     return fail(inconsistent("PyUnicodeObject.state", unicode, "not a compact string"));
   }
@@ -94,6 +97,11 @@ ObjectReader::IntegerHead ObjectReader::integer_head(std::span<const std::byte> 
   return {.digits = size < 0 ? 0 - magnitude : magnitude, .negative = size < 0};
 }
 
+std::size_t ObjectReader::small_integer_bytes() const {
+  const std::size_t size = layout_->small_objects.long_digits.bytes() + sizeof(std::uint32_t);
+  return std::min(size, kMaxSmallIntegerBytes);
+}
+
 std::optional<std::int64_t> ObjectReader::small_integer(std::span<const std::byte> copy) const {
   const auto head = integer_head(copy);
   if (head.digits > 1) return std::nullopt;
@@ -103,14 +111,15 @@ std::optional<std::int64_t> ObjectReader::small_integer(std::span<const std::byt
 }
 
 Result<std::int64_t> ObjectReader::integer(Address object) const {
-  std::array<std::byte, kSmallIntegerBytes + sizeof(std::uint32_t)> copy{};
+  std::array<std::byte, kMaxSmallIntegerBytes + sizeof(std::uint32_t)> copy{};
   // An int of one digit may end at the end of a page: first what every int has, then the digits that this one has.
-  const auto first = std::span(copy).first(kSmallIntegerBytes);
+  const auto first = std::span(copy).first(small_integer_bytes());
   if (auto done = memory_->read(object, first, "PyLongObject"); !done) return fail(done);
   if (auto value = small_integer(copy)) return *value;
   const auto head = integer_head(copy);
   if (head.digits > kMaxLongDigits) return fail(out_of_bounds("PyLongObject digits", object, head.digits));
-  if (auto done = memory_->read(object, copy, "PyLongObject"); !done) return fail(done);
+  const auto both = std::span(copy).first(small_integer_bytes() + sizeof(std::uint32_t));
+  if (auto done = memory_->read(object, both, "PyLongObject"); !done) return fail(done);
   const auto digit = [&](std::size_t i) {
     return std::int64_t{load<std::uint32_t>(copy, layout_->small_objects.long_digits.bytes() + i * 4) & 0x3FFFFFFFU};
   };

@@ -21,8 +21,8 @@ inline constexpr std::size_t kMaxTupleItems = 1U << 14U;
 // Digits (of 30 bits) of an int that is read: ids, counts and numbers of tasks are below 2^60.
 inline constexpr std::size_t kMaxLongDigits = 2;
 
-// What of an int is copied at once: up to its first digit, on every version.
-inline constexpr std::size_t kSmallIntegerBytes = 28;
+// Room for an int of one digit, whatever the version.
+inline constexpr std::size_t kMaxSmallIntegerBytes = 44;
 
 // Reads CPython's built-in objects from a target. Everything is bounded and typed by the layout; what does not look
 // like the object that was asked for is kInconsistent. Object layouts: Include/cpython/{unicodeobject,longintrepr}.h,
@@ -38,7 +38,9 @@ class ObjectReader {
   // A str as UTF-8; lone surrogates become U+FFFD.
   [[nodiscard]] Result<std::string> string(Address unicode) const;
   [[nodiscard]] Result<std::int64_t> integer(Address object) const;
-  // The same from a copy of its head, kSmallIntegerBytes of it: for ints of at most one digit of 30 bits, as counts
+  // How much of an int of one digit there is: another object may follow, or the end of what is mapped.
+  [[nodiscard]] std::size_t small_integer_bytes() const;
+  // The same from a copy of that: for ints of at most one digit of 30 bits, as counts
   // are.
   [[nodiscard]] std::optional<std::int64_t> small_integer(std::span<const std::byte> copy) const;
   [[nodiscard]] Result<double> real(Address object) const;

@@ -94,15 +94,31 @@ std::vector<Mapping> files_to_try(std::span<const Mapping> mappings) {
 
 std::string dotted(Version version) { return std::to_string(version.major) + "." + std::to_string(version.minor); }
 
+// The versions are known to the table alone: this asks it.
+std::string supported_versions() {
+  std::optional<Version> first;
+  Version last{};
+  constexpr std::uint8_t kNoMinor = 100;
+  for (Version version{.major = 3, .minor = 0}; version.minor < kNoMinor; ++version.minor) {
+    if (find_layout(version) == nullptr) continue;
+    if (!first) first = version;
+    last = version;
+  }
+  return first ? dotted(*first) + " to " + dotted(last) + " are" : "no version is";
+}
+
 Error unsupported(Address runtime, std::string detail) {
   return {.kind = ErrorKind::kUnsupported, .what = "_PyRuntime", .where = runtime, .detail = std::move(detail)};
 }
 
-// What the target says of itself; kNotPython before 3.13, which says nothing.
-Result<Layout> own_layout(const RemoteMemory& memory, Address runtime, const Layout& row) {
+// What the target says of itself; nullopt before 3.13, which says nothing.
+Result<std::optional<DebugOffsets>> own_offsets(const RemoteMemory& memory, Address runtime) {
   std::array<std::byte, kDebugOffsetsBytes> bytes{};
   if (auto done = memory.read(runtime, bytes, "_Py_DebugOffsets"); !done) return fail(done);
-  return layout_from_debug_offsets(bytes, row);
+  auto offsets = DebugOffsets::parse(bytes);
+  if (offsets) return std::optional(*offsets);
+  if (offsets.error().kind == ErrorKind::kNotPython) return std::optional<DebugOffsets>();
+  return fail(offsets);
 }
 
 // Follows interpreter → threads → interpreter. A wrong layout does not survive it.
@@ -135,23 +151,25 @@ Result<void> prove(const RemoteMemory& memory, const Runtime& runtime) {
 }  // namespace
 
 Result<Runtime> prove_runtime(const RemoteMemory& memory, Address address, Version version) {
-  const Layout* row = find_layout(version);
+  auto own = own_offsets(memory, address);
+  if (!own) return fail(own);
+  const bool free_threaded = *own && (*own)->free_threaded();
+  const Layout* row = find_layout(version, free_threaded);
   if (row == nullptr) {
-    return fail(unsupported(address, "CPython " + dotted(version) + " is not supported; 3.8 to 3.13 are"));
+    return fail(unsupported(address, "CPython " + dotted(version) + " is not supported; " + supported_versions()));
   }
   Runtime runtime{.address = address,
                   .version = version,
                   .version_text = dotted(version),
-                  .layout_source = "table " + dotted(version),
+                  .layout_source = "table " + dotted(version) + (free_threaded ? "t" : ""),
                   .file = {},
                   .layout = *row,
                   .dialect = dialect_of(version)};
-  auto own = own_layout(memory, address, *row);
-  if (own) {
-    runtime.layout = *own;
+  if (*own) {
+    auto layout = layout_from_debug_offsets(**own, *row);
+    if (!layout) return fail(layout);
+    runtime.layout = *layout;
     runtime.layout_source = "_Py_DebugOffsets";
-  } else if (own.error().kind != ErrorKind::kNotPython) {
-    return fail(own);
   }
   if (auto done = prove(memory, runtime); !done) return fail(done);
   return runtime;

@@ -24,6 +24,7 @@ struct RawFrame {
   Address globals;
   Address function;              // the function object; null before 3.11
   bool in_generator = false;     // of a generator or coroutine; false before 3.11
+  Address bytecode;              // the first of the instructions that it runs; null before 3.11
   std::int64_t instruction = 0;  // byte offset into the code's instructions; negative: the first has not begun
   CodeIdentity identity;
 };

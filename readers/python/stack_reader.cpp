@@ -39,6 +39,11 @@ constexpr int kForgetPace = 1024;
 
 Offset either(MaybeOffset maybe, Offset otherwise) { return maybe.has_value() ? *maybe : otherwise; }
 
+// The same in all copies of a frame that stands, whichever instructions it is counted from.
+std::uint64_t position(const RawFrame& frame) {
+  return frame.bytecode.value + static_cast<std::uint64_t>(frame.instruction);
+}
+
 Error torn(const char* what, Address where) { return {.kind = ErrorKind::kInconsistent, .what = what, .where = where}; }
 
 }  // namespace
@@ -46,19 +51,20 @@ Error torn(const char* what, Address where) { return {.kind = ErrorKind::kIncons
 StackReader::StackReader(const RemoteMemory& memory, const Runtime& runtime, Clock clock)
     : memory_(&memory), runtime_(&runtime), clock_(clock) {
   const auto& frame = runtime.layout.frame;
-  const auto in_frame =
-      extent_of({frame.previous, frame.code, frame.instruction, frame.globals, either(frame.owner, frame.code),
-                 either(frame.state, frame.code), either(frame.function, frame.code)});
+  const auto in_frame = extent_of({frame.previous, frame.code, frame.instruction, frame.globals,
+                                   either(frame.owner, frame.code), either(frame.state, frame.code),
+                                   either(frame.function, frame.code), either(frame.bytecode_index, frame.code)});
   frame_begin_ = in_frame.begin;
   frame_size_ = in_frame.size;
   const auto& thread = runtime.layout.thread_state;
-  const auto in_thread = extent_of({thread.top_frame, either(thread.datastack_chunk, thread.top_frame),
-                                    either(thread.datastack_top, thread.top_frame)});
+  const auto in_thread =
+      extent_of({thread.top_frame, either(thread.datastack_chunk, thread.top_frame),
+                 either(thread.datastack_top, thread.top_frame), either(thread.base_frame, thread.top_frame)});
   thread_begin_ = in_thread.begin;
   thread_size_ = in_thread.size;
   const auto& code = runtime.layout.code;
   const auto in_code = extent_of({code.filename, code.name, code.line_table, code.first_line, code.stack_size,
-                                  either(code.variable_count, code.name)});
+                                  either(code.variable_count, code.name), either(code.bytecodes, code.name)});
   code_begin_ = in_code.begin;
   code_size_ = in_code.size;
 }
@@ -88,12 +94,14 @@ Result<void> StackReader::attempt(ThreadCursor& cursor, RawStack& stack) {
   auto top = top_frame(cursor);
   if (!top) return fail(top);
   if (auto done = walk(*top); !done) return done;
+  if (!reaches_base(cursor)) return fail(torn("outermost frame", cursor.thread_state()));
   cframe_ = runtime_->dialect.frame_chain == FrameChain::kCFrame ? cursor.cframe_ : Address{};
   copies_.set_head({.begin = cursor.thread_state() + thread_begin_, .size = thread_size_},
                    cframe_.is_null() ? Address{} : cframe_ + (*runtime_->layout.cframe.current_frame).bytes());
   plan_code_pieces();
   if (auto done = take_rest(cursor); !done) return done;
   take_identities();
+  if (auto done = find_bytecodes(); !done) return done;
   compare(cursor, stack);
   remember(cursor);
   return {};
@@ -203,30 +211,46 @@ Result<void> StackReader::walk(Address frame) {
   return {};
 }
 
+bool StackReader::reaches_base(const ThreadCursor& cursor) {
+  const auto at = runtime_->layout.thread_state.base_frame;
+  if (!at.has_value()) return true;
+  std::size_t hint = 0;
+  const auto state = copies_.find(0, cursor.thread_state() + thread_begin_, thread_size_, hint);
+  const Address base{load<std::uint64_t>(state, (*at).bytes() - thread_begin_)};
+  return !chain_.empty() && chain_.back().raw.frame == base;
+}
+
 Result<StackReader::Link> StackReader::parse_frame(Address frame, std::span<const std::byte> bytes) const {
   const auto& at = runtime_->layout.frame;
   const auto word = [&](Offset member) { return load<std::uint64_t>(bytes, member.bytes() - frame_begin_); };
+  const auto& dialect = runtime_->dialect;
   Link link{.raw = {.frame = frame,
-                    .code = Address{word(at.code)},
+                    .code = referent(dialect, word(at.code)),
                     .globals = Address{word(at.globals)},
                     .function = {},
+                    .bytecode = {},
                     .identity = {}},
             .previous = Address{word(at.previous)},
             .shim = false,
-            .running = true};
-  if (at.function.has_value()) link.raw.function = Address{word(*at.function)};
+            .running = true,
+            .bytecodes = {}};
+  if (at.function.has_value()) link.raw.function = referent(dialect, word(*at.function));
   if (at.owner.has_value()) {
     const auto owner = load<std::uint8_t>(bytes, (*at.owner).bytes() - frame_begin_);
-    link.shim = runtime_->dialect.owner_of_shim == owner;
+    link.shim = dialect.first_shim_owner && owner >= *dialect.first_shim_owner;
     link.raw.in_generator = owner == kOwnedByGenerator;
   }
-  if (runtime_->dialect.running_states && at.state.has_value()) {
-    const auto& running = *runtime_->dialect.running_states;
+  if (dialect.running_states && at.state.has_value()) {
+    const auto& running = *dialect.running_states;
     const auto state = load<std::uint8_t>(bytes, (*at.state).bytes() - frame_begin_);
     link.running = std::find(running.begin(), running.end(), state) != running.end();
   }
   if (link.previous == frame || (link.raw.code.is_null() && !link.shim)) return fail(torn("frame", frame));
-  link.raw.instruction = instruction_of(*runtime_, link.raw.code, bytes, frame_begin_);
+  if (at.bytecode_index.has_value()) {
+    link.bytecode_index = load<std::int32_t>(bytes, (*at.bytecode_index).bytes() - frame_begin_);
+  }
+  link.raw.bytecode = own_bytecode(*runtime_, link.raw.code);
+  link.raw.instruction = instruction_of(*runtime_, link.raw.bytecode, bytes, frame_begin_);
   return link;
 }
 
@@ -242,12 +266,46 @@ void StackReader::take_identities() {
                          .name = Address{word(at.name)},
                          .line_table = Address{word(at.line_table)},
                          .first_line = load<std::int32_t>(bytes, at.first_line.bytes() - code_begin_)};
+    if (at.bytecodes.has_value()) link.bytecodes = Address{word(*at.bytecodes)};
     if (!at.variable_count.has_value()) continue;
     // _PyFrame_Initialize() and its callers: the frame itself, its variables, its value stack.
     const auto count = [&](Offset member) { return load<std::uint32_t>(bytes, member.bytes() - code_begin_); };
     link.size =
         runtime_->layout.frame.locals.bytes() + (std::size_t{count(*at.variable_count)} + count(at.stack_size)) * kWord;
   }
+}
+
+Result<void> StackReader::find_bytecodes() {
+  const auto& at = runtime_->layout.bytecodes;
+  if (!at.entries.has_value()) return {};
+  struct Entry {
+    std::uint64_t count;
+    Address begin;
+  };
+  std::vector<Link*> links;
+  for (auto& link : chain_) {
+    if (!link.shim && link.bytecode_index != 0) links.push_back(&link);
+  }
+  std::vector<Entry> entries(links.size());
+  std::vector<Piece> pieces;
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    const auto into = std::as_writable_bytes(std::span(&entries[i], 1));
+    const auto index = static_cast<std::uint32_t>(links[i]->bytecode_index);
+    pieces.push_back({.from = links[i]->bytecodes + *at.count, .into = into.first(kWord)});
+    pieces.push_back(
+        {.from = links[i]->bytecodes + *at.entries + std::uint64_t{index} * kWord, .into = into.last(kWord)});
+  }
+  auto done = memory_->read_many(pieces, "_PyCodeArray");
+  if (!done) return fail(done);
+  if (*done != pieces.size()) return fail(torn("_PyCodeArray", pieces[*done].from));
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    auto& raw = links[i]->raw;
+    const auto index = static_cast<std::uint32_t>(links[i]->bytecode_index);
+    if (index >= entries[i].count) return fail(torn("_PyCodeArray.size", links[i]->bytecodes));
+    raw.instruction += static_cast<std::int64_t>(raw.bytecode.value - entries[i].begin.value);
+    raw.bytecode = entries[i].begin;
+  }
+  return {};
 }
 
 bool StackReader::top_stood() const {
@@ -283,10 +341,11 @@ StackReader::Agreement StackReader::agreement(const Link& link) {
     const auto bytes = copies_.find(copy, link.raw.frame + frame_begin_, frame_size_, region);
     const auto other = parse_frame(link.raw.frame, bytes);
     if (!other || other->raw.code != link.raw.code || other->previous != link.previous || other->shim != link.shim ||
-        other->raw.in_generator != link.raw.in_generator || other->running != link.running) {
+        other->raw.in_generator != link.raw.in_generator || other->running != link.running ||
+        other->bytecode_index != link.bytecode_index) {
       return Agreement::kNone;
     }
-    same_instruction = same_instruction && other->raw.instruction == link.raw.instruction;
+    same_instruction = same_instruction && position(other->raw) == position(link.raw);
   }
   return same_instruction ? Agreement::kFull : Agreement::kButInstruction;
 }

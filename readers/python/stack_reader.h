@@ -54,10 +54,12 @@ class StackReader {
   struct Link {
     RawFrame raw;
     Address previous;
-    bool shim;               // the interpreter's own, no Python function
-    bool running;            // by the frame's own state; true where it has none
-    std::size_t region = 0;  // of the copies, that it lies in
-    std::size_t size = 0;    // bytes of the frame, by its code; 0 on the heap
+    bool shim;                        // the interpreter's own, no Python function
+    bool running;                     // by the frame's own state; true where it has none
+    std::size_t region = 0;           // of the copies, that it lies in
+    std::size_t size = 0;             // bytes of the frame, by its code; 0 on the heap
+    Address bytecodes;                // the copies of its code's instructions, and
+    std::int32_t bytecode_index = 0;  // which of them it runs; 0: the code's own
   };
   // What the copies say of a frame that the first one has.
   enum class Agreement : std::uint8_t { kNone, kButInstruction, kFull };
@@ -72,10 +74,14 @@ class StackReader {
   [[nodiscard]] Result<Address> top_frame(ThreadCursor& cursor);
   // Follows the frames of the first copy from one outwards; what it lacks is read.
   [[nodiscard]] Result<void> walk(Address frame);
+  // Whether the outermost frame is the one that all stacks of the thread end with, where the version has such a frame.
+  [[nodiscard]] bool reaches_base(const ThreadCursor& cursor);
   [[nodiscard]] Result<Link> parse_frame(Address frame, std::span<const std::byte> bytes) const;
   [[nodiscard]] Result<void> take_rest(const ThreadCursor& cursor);
   void plan_code_pieces();
   void take_identities();
+  // For frames that run a copy of their code's instructions: where that copy lies.
+  [[nodiscard]] Result<void> find_bytecodes();
   void remember(ThreadCursor& cursor);
   void remember_frames(ThreadCursor& cursor);
 

@@ -10,15 +10,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint8_t kOldestMinor = 8;
-constexpr std::uint8_t kNewestMinor = 13;
+constexpr std::uint8_t kOldestMinor = 7;
+constexpr std::uint8_t kNewestMinor = 15;
 
 // The _asyncio of an interpreter's library folder; not that of a debug build, whose ABI tag ends in d.
 std::optional<std::string> asyncio_in(const fs::path& library, const std::string& digits) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(library / "lib-dynload", error)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with("_asyncio.cpython-" + digits + "-")) return entry.path().string();
+    // "37m": 3.7 still says by which allocator it was built
+    const bool ours = name.starts_with("_asyncio.cpython-" + digits + "-") ||
+                      name.starts_with("_asyncio.cpython-" + digits + "m-");
+    if (ours) return entry.path().string();
   }
   return std::nullopt;
 }
@@ -49,7 +52,8 @@ std::vector<Interpreter> find_interpreters() {
       // "3.13.0", and neither "3.13t-dev" nor the environments that pyenv keeps beside them
       if (!name.starts_with(dotted + ".") || name.find_first_not_of("0123456789.") != std::string::npos) continue;
       const fs::path lib = entry.path() / "lib";
-      const fs::path shared = lib / ("libpython" + dotted + ".so.1.0");
+      fs::path shared = lib / ("libpython" + dotted + ".so.1.0");
+      if (!fs::exists(shared)) shared = lib / ("libpython" + dotted + "m.so.1.0");
       add(name, fs::exists(shared) ? shared : entry.path() / "bin" / ("python" + dotted), lib / ("python" + dotted));
     }
     add(dotted + " of the distribution", fs::path("/usr/bin") / ("python" + dotted),

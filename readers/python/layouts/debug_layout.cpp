@@ -46,6 +46,7 @@ constexpr std::array kSpoken{
     Spoken{.member = {"thread_state", "next"}, .field = {"thread_state", "next"}},
     Spoken{.member = {"thread_state", "interp"}, .field = {"thread_state", "interp"}},
     Spoken{.member = {"thread_state", "top_frame"}, .field = {"thread_state", "current_frame"}},
+    Spoken{.member = {"thread_state", "base_frame"}, .field = {"thread_state", "base_frame"}},
     Spoken{.member = {"thread_state", "thread_id"}, .field = {"thread_state", "thread_id"}},
     Spoken{.member = {"thread_state", "native_thread_id"}, .field = {"thread_state", "native_thread_id"}},
     Spoken{.member = {"thread_state", "datastack_chunk"}, .field = {"thread_state", "datastack_chunk"}},
@@ -55,6 +56,8 @@ constexpr std::array kSpoken{
     Spoken{.member = {"frame", "instruction"}, .field = {"interpreter_frame", "instr_ptr"}},
     Spoken{.member = {"frame", "locals"}, .field = {"interpreter_frame", "localsplus"}},
     Spoken{.member = {"frame", "owner"}, .field = {"interpreter_frame", "owner"}},
+    Spoken{.member = {"frame", "stack_top"}, .field = {"interpreter_frame", "stackpointer"}},
+    Spoken{.member = {"frame", "bytecode_index"}, .field = {"interpreter_frame", "tlbc_index"}},
     Spoken{.member = {"code", "size"}, .field = {"code_object", "size"}},
     Spoken{.member = {"code", "filename"}, .field = {"code_object", "filename"}},
     Spoken{.member = {"code", "name"}, .field = {"code_object", "name"}},
@@ -64,16 +67,23 @@ constexpr std::array kSpoken{
     Spoken{.member = {"code", "argument_count"}, .field = {"code_object", "argcount"}},
     Spoken{.member = {"code", "variable_names"}, .field = {"code_object", "localsplusnames"}},
     Spoken{.member = {"code", "instructions"}, .field = {"code_object", "co_code_adaptive"}},
+    Spoken{.member = {"code", "bytecodes"}, .field = {"code_object", "co_tlbc"}},
+    Spoken{.member = {"coroutine", "name"}, .field = {"gen_object", "gi_name"}},
+    Spoken{.member = {"coroutine", "frame"}, .field = {"gen_object", "gi_iframe"}},
+    Spoken{.member = {"coroutine", "frame_state"}, .field = {"gen_object", "gi_frame_state"}},
     Spoken{.member = {"object", "type"}, .field = {"pyobject", "ob_type"}},
     Spoken{.member = {"object", "item_count"}, .field = {"tuple_object", "ob_size"}},
     Spoken{.member = {"object", "item_count"}, .field = {"list_object", "ob_size"}},
     Spoken{.member = {"object", "item_count"}, .field = {"bytes_object", "ob_size"}},
     Spoken{.member = {"type", "size"}, .field = {"type_object", "size"}},
     Spoken{.member = {"type", "name"}, .field = {"type_object", "tp_name"}},
+    Spoken{.member = {"type", "basic_size"}, .field = {"type_object", "tp_basicsize"}},
+    Spoken{.member = {"type", "dict_offset"}, .field = {"type_object", "tp_dictoffset"}},
     Spoken{.member = {"type", "flags"}, .field = {"type_object", "tp_flags"}},
     Spoken{.member = {"unicode", "length"}, .field = {"unicode_object", "length"}},
     Spoken{.member = {"unicode", "state"}, .field = {"unicode_object", "state"}},
     Spoken{.member = {"unicode", "ascii_size"}, .field = {"unicode_object", "asciiobject_size"}},
+    Spoken{.member = {"unicode", "compact_size"}, .field = {"unicode_object", "compactunicodeobject_size"}},
     Spoken{.member = {"dict", "keys"}, .field = {"dict_object", "ma_keys"}},
     Spoken{.member = {"dict", "values"}, .field = {"dict_object", "ma_values"}},
     Spoken{.member = {"small_objects", "tuple_items"}, .field = {"tuple_object", "ob_item"}},
@@ -150,17 +160,15 @@ const LayoutMember* first_unknown(const LayoutValues& values, const LayoutValues
 
 }  // namespace
 
-Result<Layout> layout_from_debug_offsets(std::span<const std::byte> bytes, const Layout& table_row) {
-  const auto offsets = DebugOffsets::parse(bytes);
-  if (!offsets) return fail(offsets);
-  if (offsets->version() != table_row.version) {
+Result<Layout> layout_from_debug_offsets(const DebugOffsets& offsets, const Layout& table_row) {
+  if (offsets.version() != table_row.version || offsets.free_threaded() != table_row.free_threaded) {
     return fail(Error{.kind = ErrorKind::kInconsistent,
                       .what = "_Py_DebugOffsets",
-                      .detail = "its version is not that of the layout it is to complete"});
+                      .detail = "its version and build are not those of the layout that it is to complete"});
   }
   const LayoutValues row = values_of(table_row);
   LayoutValues values = row;
-  const auto is_spoken = override_values(values, *offsets);
+  const auto is_spoken = override_values(values, offsets);
   if (!is_spoken) return fail(is_spoken);
   if (const auto* member = first_misaligned(values)) {
     return refuse(ErrorKind::kInconsistent, *member, " is not aligned");
@@ -175,7 +183,7 @@ Result<Layout> layout_from_debug_offsets(std::span<const std::byte> bytes, const
     return refuse(ErrorKind::kUnsupported, *member,
                   " is unknown: this build of CPython lays its struct out in its own way");
   }
-  return layout_of(offsets->version(), values);
+  return layout_of(offsets.version(), offsets.free_threaded(), values);
 }
 
 }  // namespace snag::python

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -25,6 +26,18 @@ constexpr std::array kFields313{
 #undef SNAG_FIELD
 };
 static_assert(kHeaderBytes + kFields313.size() * kWordBytes == 584, "sizeof(_Py_DebugOffsets) in 3.13");
+constexpr std::array kFields314{
+#define SNAG_FIELD(kind, group, field) DebugField{#group, #field, kind},
+    SNAG_DEBUG_OFFSETS_3_14(SNAG_FIELD)
+#undef SNAG_FIELD
+};
+static_assert(kHeaderBytes + kFields314.size() * kWordBytes == 760, "sizeof(_Py_DebugOffsets) in 3.14");
+constexpr std::array kFields315{
+#define SNAG_FIELD(kind, group, field) DebugField{#group, #field, kind},
+    SNAG_DEBUG_OFFSETS_3_15(SNAG_FIELD)
+#undef SNAG_FIELD
+};
+static_assert(kHeaderBytes + kFields315.size() * kWordBytes == 888, "sizeof(_Py_DebugOffsets) in 3.15");
 
 struct DebugFormat {
   Version version;
@@ -32,6 +45,8 @@ struct DebugFormat {
 };
 constexpr std::array kFormats{
     DebugFormat{.version = {.major = 3, .minor = 13}, .fields = kFields313},
+    DebugFormat{.version = {.major = 3, .minor = 14}, .fields = kFields314},
+    DebugFormat{.version = {.major = 3, .minor = 15}, .fields = kFields315},
 };
 constexpr bool longest_format_fits() {
   return std::ranges::all_of(kFormats, [](const DebugFormat& format) {
@@ -58,11 +73,13 @@ std::uint64_t width_of(DebugFieldKind kind) {
     case kSize:
     case kPartSize:
     case kWord:
+    case kFreeThreadedWord:
       return kWordBytes;
     case kInt:
     case kFreeThreaded:
       return sizeof(std::int32_t);
     case kByte:
+    case kElsewhere:
       return 1;
   }
   return kWordBytes;
@@ -70,6 +87,9 @@ std::uint64_t width_of(DebugFieldKind kind) {
 
 // What is wrong with a field's value; null: nothing. `struct_bytes` is the size of the group's struct.
 const char* fault_of(DebugFieldKind kind, std::uint64_t value, std::uint64_t struct_bytes) {
+  if (kind == kElsewhere) {
+    return value > std::numeric_limits<std::uint32_t>::max() ? " is absurdly large" : nullptr;
+  }
   const std::uint64_t width = width_of(kind);
   if (value % width != 0) return " is not aligned";
   const bool is_struct_size = kind == kStateSize || kind == kSize;
@@ -117,12 +137,10 @@ Result<DebugOffsets> DebugOffsets::parse(std::span<const std::byte> bytes) {
   const std::uint64_t version_word = word_at(bytes, kCookie.size());
   const auto format = format_for(version_word);
   if (!format) return fail(format);
-  if (word_at(bytes, kCookie.size() + kWordBytes) != 0) {
-    return refuse(
-        ErrorKind::kUnsupported,
-        "this is a free-threaded build of CPython (without the GIL), which Snag cannot read yet: use the regular one");
-  }
-  DebugOffsets offsets(static_cast<std::uint32_t>(version_word), (*format)->version, (*format)->fields);
+  const std::uint64_t free_threaded = word_at(bytes, kCookie.size() + kWordBytes);
+  if (free_threaded > 1) return refuse(ErrorKind::kInconsistent, "free_threaded is neither 0 nor 1");
+  DebugOffsets offsets(static_cast<std::uint32_t>(version_word), (*format)->version, free_threaded == 1,
+                       (*format)->fields);
   const auto taken = offsets.take(bytes.subspan(kHeaderBytes));
   if (!taken) return fail(taken);
   return offsets;
@@ -145,7 +163,10 @@ Result<void> DebugOffsets::take(std::span<const std::byte> bytes) {
 
 std::optional<std::uint32_t> DebugOffsets::find(std::string_view group, std::string_view name) const {
   for (std::size_t at = 0; at < fields_.size(); ++at) {
-    if (fields_[at].group == group && fields_[at].name == name) return values_[at];
+    const DebugField& field = fields_[at];
+    if (field.group != group || field.name != name) continue;
+    const bool is_of_free_threads = field.kind == kFreeThreaded || field.kind == kFreeThreadedWord;
+    return is_of_free_threads && !free_threaded_ ? std::nullopt : std::optional(values_[at]);
   }
   return std::nullopt;
 }

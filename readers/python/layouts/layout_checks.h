@@ -14,7 +14,7 @@
 
 namespace snag::python {
 
-enum class MemberKind : std::uint8_t { kSize, kOffset, kMaybeOffset };
+enum class MemberKind : std::uint8_t { kSize, kOffset, kMaybeOffset, kBit };
 
 // One member of the lists in layout.h.
 struct LayoutMember {
@@ -31,6 +31,8 @@ inline constexpr MemberKind kKindOf = MemberKind::kOffset;
 template <>
 inline constexpr MemberKind kKindOf<Size> = MemberKind::kSize;
 template <>
+inline constexpr MemberKind kKindOf<Bit> = MemberKind::kBit;
+template <>
 inline constexpr MemberKind kKindOf<MaybeOffset> = MemberKind::kMaybeOffset;
 
 struct NarrowMember {
@@ -39,7 +41,7 @@ struct NarrowMember {
   std::uint32_t width;
 };
 
-// Every member is a word of 8 bytes but these (CPython's headers, 3.8 to 3.13).
+// Every member is a word of 8 bytes but these (CPython's headers, 3.7 to 3.15).
 inline constexpr std::array kNarrowMembers{
     NarrowMember{"runtime_state", "gil_locked", 4},
     NarrowMember{"runtime_state", "gc_collecting", 4},
@@ -49,6 +51,7 @@ inline constexpr std::array kNarrowMembers{
     NarrowMember{"frame", "owner", 1},
     NarrowMember{"frame", "state", 1},
     NarrowMember{"frame", "stack_top", 4},  // an int from 3.10 on
+    NarrowMember{"frame", "bytecode_index", 4},
     NarrowMember{"code", "first_line", 4},
     NarrowMember{"code", "instructions", 1},  // char[] from 3.11 on
     NarrowMember{"code", "variable_count", 4},
@@ -58,6 +61,7 @@ inline constexpr std::array kNarrowMembers{
     NarrowMember{"code", "argument_count", 4},
     NarrowMember{"coroutine", "frame_state", 1},
     NarrowMember{"unicode", "state", 4},
+    NarrowMember{"unicode", "kind", 1},
     NarrowMember{"dict_keys", "log2_size", 1},
     NarrowMember{"dict_keys", "log2_index_bytes", 1},
     NarrowMember{"dict_keys", "kind", 1},
@@ -78,6 +82,7 @@ constexpr std::uint32_t width_of(std::string_view group, std::string_view name) 
 
 constexpr std::optional<std::uint32_t> value_of(Size size) { return size.bytes(); }
 constexpr std::optional<std::uint32_t> value_of(Offset offset) { return offset.bytes(); }
+constexpr std::optional<std::uint32_t> value_of(Bit bit) { return bit.bits(); }
 constexpr std::optional<std::uint32_t> value_of(MaybeOffset offset) {
   if (!offset.has_value()) return std::nullopt;
   return (*offset).bytes();
@@ -145,6 +150,7 @@ constexpr std::uint64_t check_sum(const Layout& layout) {
   };
   add(layout.version.major);
   add(layout.version.minor);
+  add(layout.free_threaded ? 1 : 0);
   for (const auto& value : values_of(layout)) add(value ? *value : kAbsentWord);
   return hash;
 }
@@ -159,13 +165,19 @@ constexpr bool is_one_struct(std::string_view group) {
   return true;
 }
 
+// Where a member lies, in bytes.
+constexpr std::uint32_t bytes_of(const LayoutMember& member, std::uint32_t value) {
+  constexpr std::uint32_t kBitsPerByte = 8;
+  return member.kind == MemberKind::kBit ? value / kBitsPerByte : value;
+}
+
 // The rules. Each returns the first member that breaks it; null: none does.
 
 // A member's offset is a multiple of its width, as the x86-64 System V ABI lays structs out.
 constexpr const LayoutMember* first_misaligned(const LayoutValues& values) {
   for (std::size_t at = 0; at < kMemberCount; ++at) {
     const LayoutMember& member = kLayoutMembers[at];
-    if (values[at] && *values[at] % member.width != 0) return &member;
+    if (values[at] && bytes_of(member, *values[at]) % member.width != 0) return &member;
   }
   return nullptr;
 }
@@ -176,22 +188,25 @@ constexpr const LayoutMember* first_outside_struct(const LayoutValues& values) {
     const LayoutMember& size = kLayoutMembers[size_at];
     if (size.kind != MemberKind::kSize || size.name != "size") continue;
     for (std::size_t at = size_at + 1; at < kMemberCount && kLayoutMembers[at].group == size.group; ++at) {
-      if (values[at] && std::uint64_t{*values[at]} + kLayoutMembers[at].width > *values[size_at]) {
-        return &kLayoutMembers[at];
-      }
+      const LayoutMember& member = kLayoutMembers[at];
+      if (values[at] && std::uint64_t{bytes_of(member, *values[at])} + member.width > *values[size_at]) return &member;
     }
   }
   return nullptr;
 }
 
-// Two members of one struct do not overlap.
+constexpr bool is_whole_member(const LayoutMember& member) {
+  return member.kind == MemberKind::kOffset || member.kind == MemberKind::kMaybeOffset;
+}
+
+// Two members of one struct do not overlap. Bit fields lie in a member that the layout names too.
 constexpr const LayoutMember* first_overlapping(const LayoutValues& values) {
   for (std::size_t left = 0; left < kMemberCount; ++left) {
     const LayoutMember& member = kLayoutMembers[left];
-    if (!values[left] || member.kind == MemberKind::kSize || !is_one_struct(member.group)) continue;
+    if (!values[left] || !is_whole_member(member) || !is_one_struct(member.group)) continue;
     for (std::size_t right = left + 1; right < kMemberCount && kLayoutMembers[right].group == member.group; ++right) {
       const LayoutMember& other = kLayoutMembers[right];
-      if (!values[right] || other.kind == MemberKind::kSize) continue;
+      if (!values[right] || !is_whole_member(other)) continue;
       const bool apart = std::uint64_t{*values[left]} + member.width <= *values[right] ||
                          std::uint64_t{*values[right]} + other.width <= *values[left];
       if (!apart) return &other;

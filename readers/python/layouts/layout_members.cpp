@@ -28,20 +28,21 @@ class ValueCursor {
 
 }  // namespace
 
-Result<Layout> layout_of(Version version, const LayoutValues& values) {
+Result<Layout> layout_of(Version version, bool free_threaded, const LayoutValues& values) {
+  std::string missing;
   for (std::size_t at = 0; at < kMemberCount; ++at) {
     const LayoutMember& member = kLayoutMembers[at];
-    if (!values[at] && member.kind != MemberKind::kMaybeOffset) {
-      return fail(Error{.kind = ErrorKind::kInconsistent,
-                        .what = "layout",
-                        .detail = std::string(member.group) + "." + std::string(member.name) + " is missing"});
-    }
+    if (values[at] || member.kind == MemberKind::kMaybeOffset) continue;
+    missing += (missing.empty() ? "" : ", ") + std::string(member.group) + "." + std::string(member.name);
+  }
+  if (!missing.empty()) {
+    return fail(Error{.kind = ErrorKind::kInconsistent, .what = "layout", .detail = "missing: " + missing});
   }
   ValueCursor cursor(values);
   // Initialisers in braces are evaluated in their order ([dcl.init.list]).
 #define SNAG_MEMBER(type, member) .member = cursor.next<type>(),
 #define SNAG_GROUP(LIST, Struct, group) .group = {LIST(SNAG_MEMBER)},
-  return Layout{.version = version, SNAG_LAYOUT_GROUPS(SNAG_GROUP)};
+  return Layout{.version = version, .free_threaded = free_threaded, SNAG_LAYOUT_GROUPS(SNAG_GROUP)};
 #undef SNAG_GROUP
 #undef SNAG_MEMBER
 }

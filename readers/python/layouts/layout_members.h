@@ -13,9 +13,9 @@
 
 namespace snag::python {
 
-// A layout made of values, one for each of kLayoutMembers. kInconsistent, naming the member, when one is absent that
-// no version may lack.
-[[nodiscard]] Result<Layout> layout_of(Version version, const LayoutValues& values);
+// A layout made of values, one for each of kLayoutMembers. kInconsistent, naming the members, when some are absent
+// that no version may lack.
+[[nodiscard]] Result<Layout> layout_of(Version version, bool free_threaded, const LayoutValues& values);
 
 // A member on which two layouts do not agree.
 struct LayoutDifference {

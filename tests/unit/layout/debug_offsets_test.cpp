@@ -30,6 +30,28 @@ constexpr std::array<std::uint64_t, 70> kWordsOf3130{
     64,     32,   16,   40,                                                      // unicode_object
     240,    200,                                                                 // gc
 };
+
+// The same of others, with version and free_threaded.
+constexpr std::array<std::uint64_t, 72> kWordsOf31315t{
+    51187696, 1,   328384, 608, 632, 215616, 7272, 7264, 7344, 7400, 7664, 7648, 7656, 16, 7760, 0,   7784, 7776,
+    312,      0,   8,      16,  72,  152,    160,  232,  32,   80,   8,    0,    56,   72, 70,   224, 128,  136,
+    144,      152, 84,     68,  112, 120,    216,  32,   24,   432,  40,   104,  184,  48, 40,   32,  56,   40,
+    32,       64,  48,     56,  40,  32,     48,   32,   40,   56,   32,   48,   80,   48, 32,   56,  248,  200};
+constexpr std::array<std::uint64_t, 94> kWordsOf31410{
+    51251952, 0,    316616, 784,  808, 225864, 7280, 7272, 7344, 7360, 7408, 7688, 7672, 7680, 16,  7784,
+    0,        7800, 7792,   7992, 0,   832,    0,    8,    16,   72,   152,  160,  232,  32,   88,  8,
+    0,        56,   80,     74,   64,  0,      216,  112,  120,  128,  136,  68,   52,   96,   104, 208,
+    0,        16,   8,      416,  24,  88,     168,  40,   32,   16,   40,   24,   16,   200,  24,  40,
+    32,       48,   32,     40,   24,  16,     32,   16,   24,   40,   16,   32,   64,   32,   16,  40,
+    264,      192,  160,    24,   72,  67,     0,    8,    24,   304,  8076, 0,    4,    512};
+constexpr std::array<std::uint64_t, 110> kWordsOf3152{
+    51315440, 0,    346568, 912, 936, 226240, 7272, 7264, 7336, 7352, 7400, 7592, 7576, 7584, 16, 7736, 0,   7752, 7744,
+    7944,     0,    888,    0,   8,   16,     72,   80,   88,   96,   176,  184,  256,  32,   36, 40,   136, 288,  0,
+    88,       8,    0,      56,  80,  74,     64,   0,    216,  112,  120,  128,  136,  68,   52, 96,   104, 208,  0,
+    16,       8,    424,    24,  88,  168,    32,   288,  944,  888,  40,   32,   16,   40,   24, 16,   200, 24,   40,
+    32,       48,   32,     40,  24,  16,     32,   16,   24,   40,   16,   32,   64,   32,   16, 40,   56,  176,  112,
+    120,      1120, 104,    160, 24,  72,     67,   0,    8,    24,   344,  8028, 0,    4,    512};
+
 constexpr std::uint64_t kHexOf3130 = 0x030D00F0;
 constexpr std::size_t kVersionAt = 8;
 constexpr std::size_t kFreeThreadedAt = 16;
@@ -62,19 +84,33 @@ class Bytes {
   std::array<std::byte, 584> bytes_{};
 };
 
+template <std::size_t kCount>
+std::vector<std::byte> bytes_of(const std::array<std::uint64_t, kCount>& words) {
+  std::vector<std::byte> bytes(8 + kCount * 8);
+  std::memcpy(bytes.data(), "xdebugpy", 8);
+  std::memcpy(bytes.data() + 8, words.data(), kCount * 8);
+  return bytes;
+}
+
+Result<Layout> complete(std::span<const std::byte> bytes, const Layout& row) {
+  const auto offsets = DebugOffsets::parse(bytes);
+  if (!offsets) return fail(offsets);
+  return layout_from_debug_offsets(*offsets, row);
+}
+
 const Layout& row() { return *find_layout({.major = 3, .minor = 13}); }
 
 ErrorKind kind_of_failure(std::span<const std::byte> bytes) {
   const auto parsed = DebugOffsets::parse(bytes);
   REQUIRE_FALSE(parsed.has_value());
-  CHECK_FALSE(layout_from_debug_offsets(bytes, row()).has_value());
+  CHECK_FALSE(complete(bytes, row()).has_value());
   CHECK_FALSE(parsed.error().detail.empty());
   return parsed.error().kind;
 }
 
 std::string detail_of_layout_failure(const Bytes& bytes) {
   REQUIRE(DebugOffsets::parse(bytes.all()).has_value());
-  const auto layout = layout_from_debug_offsets(bytes.all(), row());
+  const auto layout = complete(bytes.all(), row());
   REQUIRE_FALSE(layout.has_value());
   return layout.error().detail;
 }
@@ -91,7 +127,7 @@ TEST_CASE("the offsets that 3.13.0 states are found under CPython's names") {
 }
 
 TEST_CASE("3.13.0's own offsets and the row agree") {
-  const auto layout = layout_from_debug_offsets(Bytes().all(), row());
+  const auto layout = complete(Bytes().all(), row());
   REQUIRE(layout.has_value());
   CHECK(differences(*layout, row()).empty());
 }
@@ -112,7 +148,7 @@ Bytes with_larger_interpreter_state() {
 }
 
 TEST_CASE("the target's offsets win over the row, the rest stays the row's") {
-  const auto layout = layout_from_debug_offsets(with_larger_interpreter_state().all(), row());
+  const auto layout = complete(with_larger_interpreter_state().all(), row());
   REQUIRE(layout.has_value());
   Layout expected = row();
   expected.interpreter_state = {.size = Size(194968 + 16),
@@ -143,15 +179,47 @@ TEST_CASE("without the cookie it is no CPython runtime") {
   CHECK(kind_of_failure(bytes.all()) == ErrorKind::kNotPython);
 }
 
-TEST_CASE("a free-threaded build is refused in so many words") {
-  Bytes bytes;
-  bytes.put(kFreeThreadedAt, 1);
-  CHECK(kind_of_failure(bytes.all()) == ErrorKind::kUnsupported);
-  CHECK_THAT(DebugOffsets::parse(bytes.all()).error().detail, Catch::Contains("free-threaded"));
+TEST_CASE("a build is with or without the GIL, and nothing else") {
+  CHECK(kind_of_failure(Bytes().put(kFreeThreadedAt, 2).all()) == ErrorKind::kInconsistent);
+}
+
+TEST_CASE("offsets of one build do not complete the row of the other") {
+  const auto layout = complete(Bytes().put(kFreeThreadedAt, 1).all(), row());
+  REQUIRE_FALSE(layout.has_value());
+  CHECK(layout.error().kind == ErrorKind::kInconsistent);
+}
+
+// What a patch release moved is the target's to tell; what nobody has moved since the row was written is in both.
+void check_completes(std::span<const std::byte> bytes, Version version, bool free_threaded) {
+  const auto offsets = DebugOffsets::parse(bytes);
+  REQUIRE(offsets.has_value());
+  CHECK(offsets->version() == version);
+  CHECK(offsets->free_threaded() == free_threaded);
+  const Layout& known = *find_layout(version, free_threaded);
+  const auto layout = layout_from_debug_offsets(*offsets, known);
+  REQUIRE(layout.has_value());
+  for (const auto& difference : differences(known, *layout)) {
+    FAIL_CHECK(difference.member.group << "." << difference.member.name << ": " << difference.left.value_or(0) << ", "
+                                       << difference.right.value_or(0));
+  }
+}
+
+TEST_CASE("the offsets that 3.13.15t, 3.14.10 and 3.15.2 state are those of the rows") {
+  check_completes(bytes_of(kWordsOf31315t), {.major = 3, .minor = 13}, true);
+  check_completes(bytes_of(kWordsOf31410), {.major = 3, .minor = 14}, false);
+  check_completes(bytes_of(kWordsOf3152), {.major = 3, .minor = 15}, false);
+}
+
+TEST_CASE("fields that only a free-threaded build has are not those of the other") {
+  const auto offsets = DebugOffsets::parse(bytes_of(kWordsOf31410));
+  REQUIRE(offsets.has_value());
+  CHECK(offsets->find("code_object", "co_tlbc") == std::nullopt);
+  CHECK(offsets->find("interpreter_frame", "tlbc_index") == std::nullopt);
+  CHECK(offsets->find("interpreter_frame", "stackpointer") == 64U);
 }
 
 TEST_CASE("versions without a known list of fields are refused") {
-  for (const std::uint64_t hex : {0x030C01F0U, 0x030E00F0U, 0x031300F0U, 0x040D00F0U, 0x0U, 0xFFFFFFFFU}) {
+  for (const std::uint64_t hex : {0x030C01F0U, 0x031000F0U, 0x031300F0U, 0x040D00F0U, 0x0U, 0xFFFFFFFFU}) {
     CHECK(kind_of_failure(Bytes().put(kVersionAt, hex).all()) == ErrorKind::kUnsupported);
   }
   CHECK(kind_of_failure(Bytes().put(kVersionAt, 0x1'030D'00F0).all()) == ErrorKind::kInconsistent);
@@ -211,7 +279,7 @@ TEST_CASE("a GIL that ends before it begins is refused") {
 }
 
 TEST_CASE("offsets complete only the row of their own version") {
-  const auto layout = layout_from_debug_offsets(Bytes().all(), *find_layout({.major = 3, .minor = 12}));
+  const auto layout = complete(Bytes().all(), *find_layout({.major = 3, .minor = 12}));
   REQUIRE_FALSE(layout.has_value());
   CHECK(layout.error().kind == ErrorKind::kInconsistent);
 }

@@ -10,13 +10,20 @@ namespace {
 constexpr Version python(std::uint8_t minor) { return {.major = 3, .minor = minor}; }
 
 TEST_CASE("every supported version has a row, and no other has") {
-  for (std::uint8_t minor = 8; minor <= 13; ++minor) {
+  for (std::uint8_t minor = 7; minor <= 15; ++minor) {
     const Layout* layout = find_layout(python(minor));
     REQUIRE(layout != nullptr);
     CHECK(layout->version == python(minor));
   }
-  CHECK(find_layout(python(7)) == nullptr);
-  CHECK(find_layout(python(14)) == nullptr);
+  for (std::uint8_t minor = 13; minor <= 15; ++minor) {
+    const Layout* layout = find_layout(python(minor), true);
+    REQUIRE(layout != nullptr);
+    CHECK(layout->version == python(minor));
+    CHECK(layout->free_threaded);
+  }
+  CHECK(find_layout(python(6)) == nullptr);
+  CHECK(find_layout(python(16)) == nullptr);
+  CHECK(find_layout(python(12), true) == nullptr);
   CHECK(find_layout({.major = 2, .minor = 7}) == nullptr);
   CHECK(find_layout({.major = 4, .minor = 8}) == nullptr);
 }
@@ -27,22 +34,26 @@ TEST_CASE("the way to the innermost frame follows the version") {
     FrameChain frame_chain;
     InstructionIndex instruction_index;
     LineTableKind line_table;
-    std::optional<std::uint8_t> owner_of_shim;
+    std::optional<std::uint8_t> first_shim_owner;
   };
   const std::array expected{
+      Expected{7, FrameChain::kFrameObjects, InstructionIndex::kBytes, LineTableKind::kLnotab, std::nullopt},
       Expected{8, FrameChain::kFrameObjects, InstructionIndex::kBytes, LineTableKind::kLnotab, std::nullopt},
       Expected{9, FrameChain::kFrameObjects, InstructionIndex::kBytes, LineTableKind::kLnotab, std::nullopt},
       Expected{10, FrameChain::kFrameObjects, InstructionIndex::kUnits, LineTableKind::kLineDeltas, std::nullopt},
       Expected{11, FrameChain::kCFrame, InstructionIndex::kPointer, LineTableKind::kLocations, std::nullopt},
       Expected{12, FrameChain::kCFrame, InstructionIndex::kPointer, LineTableKind::kLocations, std::uint8_t{3}},
       Expected{13, FrameChain::kCurrentFrame, InstructionIndex::kPointer, LineTableKind::kLocations, std::uint8_t{3}},
+      Expected{14, FrameChain::kCurrentFrame, InstructionIndex::kPointer, LineTableKind::kLocations, std::uint8_t{3}},
+      Expected{15, FrameChain::kCurrentFrame, InstructionIndex::kPointer, LineTableKind::kLocations, std::uint8_t{3}},
   };
   for (const Expected& version : expected) {
     const Dialect dialect = dialect_of(python(version.minor));
     CHECK(dialect.frame_chain == version.frame_chain);
     CHECK(dialect.instruction_index == version.instruction_index);
     CHECK(dialect.line_table == version.line_table);
-    CHECK(dialect.owner_of_shim == version.owner_of_shim);
+    CHECK(dialect.first_shim_owner == version.first_shim_owner);
+    CHECK(dialect.tagged_references == (version.minor >= 14));
     CHECK(dialect.running_states.has_value() == (version.frame_chain == FrameChain::kFrameObjects));
   }
 }
@@ -62,28 +73,33 @@ TEST_CASE("members exist in the rows of the versions that have them") {
   };
   constexpr std::array kLives{
       Life{"cframe", "current_frame", 11, 12},
-      Life{"runtime_state", "gil_locked", 8, 11},
-      Life{"interpreter_state", "gil", 12, 13},
-      Life{"runtime_state", "gc_collecting", 8, 8},
-      Life{"interpreter_state", "gc_collecting", 9, 13},
-      Life{"thread_state", "native_thread_id", 11, 13},
-      Life{"thread_state", "datastack_chunk", 11, 13},
-      Life{"stack_chunk", "data", 11, 13},
-      Life{"frame", "owner", 11, 13},
-      Life{"frame", "state", 8, 10},
-      Life{"frame", "value_stack", 8, 10},
-      Life{"code", "qualname", 11, 13},
-      Life{"code", "cell_names", 8, 10},
-      Life{"code", "exception_table", 11, 13},
-      Life{"code", "first_traceable", 11, 13},
-      Life{"coroutine", "code", 8, 11},
-      Life{"dict_keys", "slot_count", 8, 10},
-      Life{"dict_keys", "kind", 11, 13},
-      Life{"small_objects", "long_tag", 12, 13},
+      Life{"runtime_state", "gil_locked", 7, 11},
+      Life{"interpreter_state", "gil", 12, 15},
+      Life{"runtime_state", "gc_collecting", 7, 8},
+      Life{"interpreter_state", "gc_collecting", 9, 15},
+      Life{"thread_state", "native_thread_id", 11, 15},
+      Life{"thread_state", "datastack_chunk", 11, 15},
+      Life{"stack_chunk", "data", 11, 15},
+      Life{"frame", "owner", 11, 15},
+      Life{"frame", "state", 7, 10},
+      Life{"frame", "value_stack", 7, 10},
+      Life{"code", "qualname", 11, 15},
+      Life{"code", "cell_names", 7, 10},
+      Life{"code", "exception_table", 11, 15},
+      Life{"code", "first_traceable", 11, 15},
+      Life{"coroutine", "code", 7, 11},
+      Life{"dict_keys", "slot_count", 7, 10},
+      Life{"dict_keys", "kind", 11, 15},
+      Life{"small_objects", "long_tag", 12, 15},
       Life{"asyncio", "current_tasks", 12, 13},
-      Life{"asyncio", "running_loop", 13, 13},
+      Life{"asyncio", "running_loop", 13, 15},
+      Life{"asyncio", "running_task", 14, 15},
+      Life{"thread_state", "base_frame", 15, 15},
+      Life{"task", "name", 8, 15},
+      Life{"task", "coroutine", 7, 15},
+      Life{"object", "reference_count", 7, 15},
   };
-  for (std::uint8_t minor = 8; minor <= 13; ++minor) {
+  for (std::uint8_t minor = 7; minor <= 15; ++minor) {
     const LayoutValues values = values_of(*find_layout(python(minor)));
     for (const Life& life : kLives) {
       INFO("3." << int{minor} << " " << life.group << "." << life.name);
@@ -93,9 +109,9 @@ TEST_CASE("members exist in the rows of the versions that have them") {
 }
 
 TEST_CASE("a layout taken apart into values and made again is the same") {
-  for (std::uint8_t minor = 8; minor <= 13; ++minor) {
+  for (std::uint8_t minor = 7; minor <= 15; ++minor) {
     const Layout& layout = *find_layout(python(minor));
-    const auto again = layout_of(layout.version, values_of(layout));
+    const auto again = layout_of(layout.version, layout.free_threaded, values_of(layout));
     REQUIRE(again.has_value());
     CHECK(*again == layout);
     CHECK(differences(*again, layout).empty());
@@ -107,13 +123,13 @@ TEST_CASE("values without a member that every version has are refused by its nam
   for (std::size_t at = 0; at < kMemberCount; ++at) {
     LayoutValues values = values_of(layout);
     values[at].reset();
-    const auto made = layout_of(layout.version, values);
+    const auto made = layout_of(layout.version, layout.free_threaded, values);
     const LayoutMember& member = kLayoutMembers[at];
     if (member.kind == MemberKind::kMaybeOffset) {
       CHECK(made.has_value());
     } else {
       REQUIRE_FALSE(made.has_value());
-      CHECK(made.error().detail == std::string(member.group) + "." + std::string(member.name) + " is missing");
+      CHECK(made.error().detail == "missing: " + std::string(member.group) + "." + std::string(member.name));
     }
   }
 }
@@ -123,7 +139,7 @@ TEST_CASE("every single value is part of the check sum") {
   for (std::size_t at = 0; at < kMemberCount; ++at) {
     LayoutValues values = values_of(layout);
     values[at] = values[at].value_or(0) + 1;
-    const auto changed = layout_of(layout.version, values);
+    const auto changed = layout_of(layout.version, layout.free_threaded, values);
     REQUIRE(changed.has_value());
     CHECK(check_sum(*changed) != check_sum(layout));
     const auto found = differences(layout, *changed);

@@ -160,7 +160,7 @@ TEST_CASE("the task that blocks its loop is named, with its coroutine and where 
     REQUIRE(loop);
     REQUIRE(*loop);
     asyncio::TaskReader tasks(seen.target->codes());
-    const auto task = tasks.current(seen.thread.state.interpreter, (*loop)->loop);
+    const auto task = tasks.current(seen.thread.state.address, seen.thread.state.interpreter, (*loop)->loop);
     REQUIRE(task);
     REQUIRE(*task);
     CHECK((*task)->name == "the worker");

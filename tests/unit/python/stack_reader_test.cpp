@@ -101,7 +101,7 @@ constexpr Address kShim{0x120000};
 void put_shim_before_innermost(MadeThread& thread) {
   const auto& at = thread.runtime().layout.frame;
   Struct shim(128);
-  shim.put(at.previous, thread.place(1).value).put(*at.owner, *thread.runtime().dialect.owner_of_shim);
+  shim.put(at.previous, thread.place(1).value).put(*at.owner, *thread.runtime().dialect.first_shim_owner);
   REQUIRE(thread.memory().add(kShim, shim.bytes()));
   REQUIRE(thread.memory().change_value(thread.place(2) + at.previous, kShim.value));
 }

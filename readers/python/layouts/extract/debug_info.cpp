@@ -12,6 +12,7 @@ namespace {
 // Chains of typedef, const and volatile, and nested nameless structs, are a handful deep in CPython.
 constexpr int kMaxTypeChain = 16;
 constexpr int kMaxNamelessMembers = 64;
+constexpr std::uint64_t kBitsPerByte = 8;
 
 struct Located {
   Dwarf_Die type;
@@ -103,6 +104,30 @@ std::optional<std::uint64_t> locate_in(Dwarf_Die aggregate, std::string_view pat
   return offset;
 }
 
+std::optional<std::uint64_t> bit_field_in(Dwarf_Die aggregate, std::string_view path) {
+  const std::size_t dot = path.rfind('.');
+  std::optional<Dwarf_Die> inside = aggregate;
+  std::uint64_t offset = 0;
+  if (dot != std::string_view::npos) {
+    const auto parent = find_member(aggregate, path.substr(0, dot));
+    if (!parent) return std::nullopt;
+    offset = parent->offset;
+    inside = aggregate_behind(parent->type);
+    path.remove_prefix(dot + 1);
+  }
+  if (!inside) return std::nullopt;
+  Dwarf_Die child;
+  for (int more = dwarf_child(&*inside, &child); more == 0; more = dwarf_siblingof(&child, &child)) {
+    if (dwarf_tag(&child) != DW_TAG_member || name_of(child) != path) continue;
+    Dwarf_Attribute attribute;
+    Dwarf_Word bit = 0;
+    if (dwarf_attr(&child, DW_AT_data_bit_offset, &attribute) == nullptr) return std::nullopt;
+    if (dwarf_formudata(&attribute, &bit) != 0) return std::nullopt;
+    return offset * kBitsPerByte + bit;
+  }
+  return std::nullopt;
+}
+
 std::optional<std::uint64_t> enumerator_in(Dwarf_Die enumeration, std::string_view name) {
   Dwarf_Die child;
   for (int more = dwarf_child(&enumeration, &child); more == 0; more = dwarf_siblingof(&child, &child)) {
@@ -192,6 +217,12 @@ Result<std::optional<std::uint32_t>> DebugInfo::locate(std::string_view type_nam
   if (found == definitions_.end()) return std::optional<std::uint32_t>();
   const std::string question = std::string(type_name) + "." + std::string(path);
   return unanimous(found->second, question, [path](Dwarf_Die die) { return locate_in(die, path); });
+}
+
+Result<std::optional<std::uint32_t>> DebugInfo::locate_bit(std::string_view type_name, std::string_view path) const {
+  const auto found = definitions_.find(type_name);
+  if (found == definitions_.end()) return std::optional<std::uint32_t>();
+  return unanimous(found->second, path, [path](Dwarf_Die die) { return bit_field_in(die, path); });
 }
 
 Result<std::optional<std::uint32_t>> DebugInfo::enumerator(std::string_view enumeration, std::string_view name) const {

@@ -28,6 +28,10 @@ class DebugInfo {
   // ones, but follows no pointer. An empty path asks for the type's size. nullopt: no such type or member.
   [[nodiscard]] Result<std::optional<std::uint32_t>> locate(std::string_view type_name, std::string_view path) const;
 
+  // Where a bit field begins, in bits from the beginning of the type that the path starts from.
+  [[nodiscard]] Result<std::optional<std::uint32_t>> locate_bit(std::string_view type_name,
+                                                                std::string_view path) const;
+
   // The value of an enumerator such as FRAME_OWNED_BY_CSTACK. nullopt: no such enumeration or enumerator.
   [[nodiscard]] Result<std::optional<std::uint32_t>> enumerator(std::string_view enumeration,
                                                                 std::string_view name) const;

@@ -4,10 +4,15 @@
 
 #include "readers/python/layouts/extract/debug_info.h"
 #include "readers/python/layouts/extract/questions.h"
+#include "readers/python/layouts/layout_checks.h"
 #include "readers/python/layouts/layout_members.h"
 
 namespace snag::python {
 namespace {
+
+// What only the objects of a build without the GIL have: the thread that owns them.
+constexpr std::string_view kObject = "PyObject";
+constexpr std::string_view kOwningThread = "ob_tid";
 
 Result<DebugInfo> open_for(DebugFile file, const std::string& path) {
   std::set<std::string_view> types;
@@ -18,10 +23,11 @@ Result<DebugInfo> open_for(DebugFile file, const std::string& path) {
   return DebugInfo::open(path, types);
 }
 
-Result<std::optional<std::uint32_t>> answer(const DebugInfo& info, const Question& question) {
+Result<std::optional<std::uint32_t>> answer(const DebugInfo& info, const Question& question, MemberKind kind) {
   for (const Alternative& alternative : question.alternatives) {
     if (alternative.type.empty()) break;
-    auto value = info.locate(alternative.type, alternative.path);
+    auto value = kind == MemberKind::kBit ? info.locate_bit(alternative.type, alternative.path)
+                                          : info.locate(alternative.type, alternative.path);
     if (!value || *value) return value;
   }
   return std::optional<std::uint32_t>();
@@ -32,16 +38,24 @@ Result<std::optional<std::uint32_t>> answer(const DebugInfo& info, const Questio
 Result<Layout> extract_layout(Version version, const InterpreterFiles& files) {
   const Result<DebugInfo> python = open_for(DebugFile::kPython, files.python);
   if (!python) return fail(python);
-  const Result<DebugInfo> asyncio = open_for(DebugFile::kAsyncio, files.asyncio);
-  if (!asyncio) return fail(asyncio);
-  LayoutValues values{};
-  std::size_t at = 0;
-  for (const Question& question : layout_questions()) {
-    const auto value = answer(question.file == DebugFile::kPython ? *python : *asyncio, question);
-    if (!value) return fail(value);
-    values[at++] = *value;
+  std::optional<DebugInfo> asyncio;
+  if (!files.asyncio.empty()) {
+    auto opened = open_for(DebugFile::kAsyncio, files.asyncio);
+    if (!opened) return fail(opened);
+    asyncio = std::move(*opened);
   }
-  return layout_of(version, values);
+  LayoutValues values{};
+  for (std::size_t at = 0; at < kMemberCount; ++at) {
+    const Question& question = layout_questions()[at];
+    if (question.file == DebugFile::kAsyncio && !asyncio) continue;
+    const auto& info = question.file == DebugFile::kPython ? *python : *asyncio;
+    const auto value = answer(info, question, kLayoutMembers[at].kind);
+    if (!value) return fail(value);
+    values[at] = *value;
+  }
+  const auto owner = python->locate(kObject, kOwningThread);
+  if (!owner) return fail(owner);
+  return layout_of(version, owner->has_value(), values);
 }
 
 }  // namespace snag::python

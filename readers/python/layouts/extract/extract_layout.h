@@ -8,7 +8,8 @@
 
 namespace snag::python {
 
-// The files of one interpreter: libpython (or an executable that contains it) and its extension module _asyncio.
+// The files of one interpreter: libpython (or an executable that contains it) and its extension module _asyncio, which
+// an executable may contain too; empty: there is no debug information of it, and what it defines is absent.
 struct InterpreterFiles {
   std::string python;
   std::string asyncio;

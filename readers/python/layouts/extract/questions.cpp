@@ -39,6 +39,7 @@ constexpr std::array kQuestions{
              "top_frame",
              kPython,
              {{{"PyThreadState", "current_frame"}, {"PyThreadState", "frame"}, {"PyThreadState", "cframe"}}}},
+    Question{"thread_state", "base_frame", kPython, {{{"PyThreadState", "base_frame"}}}},
     Question{"thread_state", "thread_id", kPython, {{{"PyThreadState", "thread_id"}}}},
     Question{"thread_state", "native_thread_id", kPython, {{{"PyThreadState", "native_thread_id"}}}},
     Question{"thread_state", "dict", kPython, {{{"PyThreadState", "dict"}}}},
@@ -73,11 +74,14 @@ constexpr std::array kQuestions{
     Question{"frame", "state", kPython, {{{"PyFrameObject", "f_executing"}, {"PyFrameObject", "f_state"}}}},
     Question{"frame", "function", kPython, {{{"_PyInterpreterFrame", "f_funcobj"}, {"_PyInterpreterFrame", "f_func"}}}},
     Question{"frame", "value_stack", kPython, {{{"PyFrameObject", "f_valuestack"}}}},
-    Question{
-        "frame",
-        "stack_top",
-        kPython,
-        {{{"_PyInterpreterFrame", "stacktop"}, {"PyFrameObject", "f_stackdepth"}, {"PyFrameObject", "f_stacktop"}}}},
+    Question{"frame",
+             "stack_top",
+             kPython,
+             {{{"_PyInterpreterFrame", "stackpointer"},
+               {"_PyInterpreterFrame", "stacktop"},
+               {"PyFrameObject", "f_stackdepth"},
+               {"PyFrameObject", "f_stacktop"}}}},
+    Question{"frame", "bytecode_index", kPython, {{{"_PyInterpreterFrame", "tlbc_index"}}}},
 
     Question{"code", "size", kPython, {{{"PyCodeObject", ""}}}},
     Question{"code", "filename", kPython, {{{"PyCodeObject", "co_filename"}}}},
@@ -99,6 +103,7 @@ constexpr std::array kQuestions{
     Question{"code", "argument_count", kPython, {{{"PyCodeObject", "co_argcount"}}}},
     Question{"code", "exception_table", kPython, {{{"PyCodeObject", "co_exceptiontable"}}}},
     Question{"code", "first_traceable", kPython, {{{"PyCodeObject", "_co_firsttraceable"}}}},
+    Question{"code", "bytecodes", kPython, {{{"PyCodeObject", "co_tlbc"}}}},
 
     Question{"coroutine", "size", kPython, {{{"PyCoroObject", ""}}}},
     Question{"coroutine", "frame", kPython, {{{"PyCoroObject", "cr_iframe"}, {"PyCoroObject", "cr_frame"}}}},
@@ -106,6 +111,9 @@ constexpr std::array kQuestions{
     Question{"coroutine", "qualname", kPython, {{{"PyCoroObject", "cr_qualname"}}}},
     Question{"coroutine", "code", kPython, {{{"PyCoroObject", "cr_code"}}}},
     Question{"coroutine", "frame_state", kPython, {{{"PyCoroObject", "cr_frame_state"}}}},
+
+    Question{"bytecodes", "count", kPython, {{{"_PyCodeArray", "size"}}}},
+    Question{"bytecodes", "entries", kPython, {{{"_PyCodeArray", "entries"}}}},
 
     Question{"object", "reference_count", kPython, {{{"PyObject", "ob_refcnt"}}}},
     Question{"object", "type", kPython, {{{"PyObject", "ob_type"}}}},
@@ -122,6 +130,7 @@ constexpr std::array kQuestions{
 
     Question{"unicode", "length", kPython, {{{"PyASCIIObject", "length"}}}},
     Question{"unicode", "state", kPython, {{{"PyASCIIObject", "state"}}}},
+    Question{"unicode", "kind", kPython, {{{"PyASCIIObject", "state.kind"}}}},
     Question{"unicode", "ascii_size", kPython, {{{"PyASCIIObject", ""}}}},
     Question{"unicode", "compact_size", kPython, {{{"PyCompactUnicodeObject", ""}}}},
 
@@ -173,6 +182,7 @@ constexpr std::array kQuestions{
     Question{"asyncio", "scheduled_tasks", kAsyncio, {{{"asyncio_state", "scheduled_tasks"}}}},
     Question{"asyncio", "eager_tasks", kAsyncio, {{{"asyncio_state", "eager_tasks"}}}},
     Question{"asyncio", "running_loop", kPython, {{{"_PyThreadStateImpl", "asyncio_running_loop"}}}},
+    Question{"asyncio", "running_task", kPython, {{{"_PyThreadStateImpl", "asyncio_running_task"}}}},
 };
 
 constexpr bool asks_for_every_member() {

@@ -22,7 +22,7 @@ struct Question {
   std::string_view group;
   std::string_view member;
   DebugFile file;
-  std::array<Alternative, 3> alternatives;
+  std::array<Alternative, 4> alternatives;
 };
 
 // One question for each member of layout.h, in the same order.

@@ -17,6 +17,8 @@ std::string value_text(const LayoutMember& member, const std::optional<std::uint
       return "Offset(" + number + ")";
     case MemberKind::kMaybeOffset:
       return "MaybeOffset(" + number + ")";
+    case MemberKind::kBit:
+      return "Bit(" + number + ")";
   }
   return number;
 }
@@ -32,11 +34,12 @@ std::string hexadecimal(std::uint64_t number) {
 std::string row_text(const Layout& layout, std::string_view release) {
   const std::string major = std::to_string(layout.version.major);
   const std::string minor = std::to_string(layout.version.minor);
-  const std::string row = "kCPython" + major + minor;
-  std::string text =
-      "// CPython " + std::string(release) +
-      ", x86-64, with the GIL. Written by snag-layout-extract from debug information; not to be edited.\n" +
-      "constexpr Layout " + row + "{\n    .version = {.major = " + major + ", .minor = " + minor + "},\n";
+  const std::string row = "kCPython" + major + minor + (layout.free_threaded ? "t" : "");
+  std::string text = "// CPython " + std::string(release) + ", x86-64, " +
+                     (layout.free_threaded ? "free-threaded" : "with the GIL") +
+                     ". Written by snag-layout-extract from debug information; not to be edited.\n" +
+                     "constexpr Layout " + row + "{\n    .version = {.major = " + major + ", .minor = " + minor +
+                     "},\n" + "    .free_threaded = " + (layout.free_threaded ? "true" : "false") + ",\n";
   const LayoutValues values = values_of(layout);
   for (std::size_t at = 0; at < kMemberCount; ++at) {
     const LayoutMember& member = kLayoutMembers[at];
