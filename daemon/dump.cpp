@@ -15,7 +15,10 @@ namespace {
 class ThreadDumper {
  public:
   explicit ThreadDumper(Target& target)
-      : target_(&target), names_(target.codes()), loops_(target.codes()), tasks_(target.codes()) {}
+      : target_(&target),
+        names_(target.codes()),
+        loops_(target.codes()),
+        tasks_(target.codes(), [&target] { return target.asyncio_offsets(); }) {}
 
   [[nodiscard]] Result<v1::ThreadDump> operator()(const TargetThread& thread) {
     python::ThreadCursor cursor(thread.state.address);

@@ -20,7 +20,10 @@ namespace snag::daemon {
 // What all loops of one target share.
 struct TargetReaders {
   explicit TargetReaders(Target& process)
-      : target(&process), names(process.codes()), loops(process.codes()), tasks(process.codes()) {}
+      : target(&process),
+        names(process.codes()),
+        loops(process.codes()),
+        tasks(process.codes(), [&process] { return process.asyncio_offsets(); }) {}
   Target* target;
   python::NameReader names;
   asyncio::LoopReader loops;

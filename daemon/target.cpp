@@ -102,6 +102,14 @@ Result<std::vector<TargetThread>> Target::threads() const {
   return threads;
 }
 
+std::optional<asyncio::ModuleOffsets> Target::asyncio_offsets() const {
+  // Its mappings now: asyncio may have been imported since we attached.
+  const auto mappings = read_mappings(proc_, pid());
+  if (!mappings) return std::nullopt;
+  const auto offsets = asyncio::find_module_offsets(proc_, pid(), runtime_.file, *mappings);
+  return offsets ? *offsets : std::nullopt;
+}
+
 std::optional<std::string> Target::ended() const {
   const std::string who = "pid " + std::to_string(pid().value);
   if (!still_alive(proc_, identity_)) return who + " has ended";

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "readers/asyncio/module_offsets.h"
 #include "readers/base/clock.h"
 #include "readers/process/identity.h"
 #include "readers/process/live_memory.h"
@@ -47,6 +48,8 @@ class Target {
 
   // The Python threads now, by address of their state.
   [[nodiscard]] Result<std::vector<TargetThread>> threads() const;
+  // What its _asyncio says of its own structs, if it has loaded one that does.
+  [[nodiscard]] std::optional<asyncio::ModuleOffsets> asyncio_offsets() const;
   // Why it can be watched no longer; nullopt while it can.
   [[nodiscard]] std::optional<std::string> ended() const;
 

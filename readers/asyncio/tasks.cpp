@@ -28,8 +28,26 @@ Result<Address> TaskReader::current_tasks(Address interpreter) const {
   return **dict;
 }
 
-Result<Address> TaskReader::running_task(Address thread_state, Address loop) const {
-  const auto& at = codes_->objects().layout().asyncio;
+const TaskReader::Places& TaskReader::places() {
+  if (places_) return *places_;
+  const auto& layout = codes_->objects().layout();
+  places_ = Places{.name = layout.task.name,
+                   .coroutine = layout.task.coroutine,
+                   .running_loop = layout.asyncio.running_loop,
+                   .running_task = layout.asyncio.running_task};
+  const auto module = places_->running_task.has_value() ? ask_module_() : std::nullopt;
+  if (module) {
+    const auto told = [](python::Offset offset) { return python::MaybeOffset(offset.bytes()); };
+    places_ = Places{.name = told(module->task_name),
+                     .coroutine = told(module->task_coroutine),
+                     .running_loop = told(module->running_loop),
+                     .running_task = told(module->running_task)};
+  }
+  return *places_;
+}
+
+Result<Address> TaskReader::running_task(Address thread_state, Address loop) {
+  const auto& at = places();
   if (!at.running_task.has_value() || !at.running_loop.has_value()) return Address{};
   std::uint64_t running_loop = 0;
   std::uint64_t task = 0;
@@ -82,9 +100,9 @@ Result<bool> TaskReader::is_c_task(Address task) const {
   return false;
 }
 
-Result<std::string> TaskReader::name_of(Address task) const {
+Result<std::string> TaskReader::name_of(Address task) {
   const auto& objects = codes_->objects();
-  const auto at = objects.layout().task.name;
+  const auto at = places().name;
   if (!at.has_value()) return std::string();
   auto name = objects.memory().read_pointer(task + *at, "TaskObj.task_name");
   if (!name) return fail(name);
@@ -105,7 +123,7 @@ Result<TaskInfo> TaskReader::describe(Address task) {
   auto name = name_of(task);
   if (!name) return fail(name);
   info.name = std::move(*name);
-  const auto at = objects.layout().task.coroutine;
+  const auto at = places().coroutine;
   if (!at.has_value()) return info;
   auto coroutine = objects.memory().read_pointer(task + *at, "TaskObj.task_coro");
   if (!coroutine) return fail(coroutine);

@@ -4,7 +4,9 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
+#include "readers/asyncio/module_offsets.h"
 #include "readers/python/code_cache.h"
 
 namespace snag::asyncio {
@@ -22,22 +24,34 @@ struct TaskInfo {
 // tasks alike, eager ones included; then from the thread state, and from that dict where asyncio has no C tasks.
 class TaskReader {
  public:
-  explicit TaskReader(python::CodeCache& codes) : codes_(&codes) {}
+  // `module_offsets` is asked once, by the first question about a task, on versions whose _asyncio speaks for itself.
+  TaskReader(python::CodeCache& codes, ModuleOffsetsSource module_offsets)
+      : codes_(&codes), ask_module_(std::move(module_offsets)) {}
 
   // nullopt: the callback that runs is no task's step.
   [[nodiscard]] Result<std::optional<TaskInfo>> current(Address thread_state, Address interpreter, Address loop);
   [[nodiscard]] Result<TaskInfo> describe(Address task);
 
  private:
+  // What _asyncio says of its own structs comes before the row of the table.
+  struct Places {
+    python::MaybeOffset name;
+    python::MaybeOffset coroutine;
+    python::MaybeOffset running_loop;
+    python::MaybeOffset running_task;
+  };
+  [[nodiscard]] const Places& places();
   // The task in the thread state; null where the version has none there, or the loop is another one.
-  [[nodiscard]] Result<Address> running_task(Address thread_state, Address loop) const;
+  [[nodiscard]] Result<Address> running_task(Address thread_state, Address loop);
   [[nodiscard]] Result<std::optional<Address>> task_in_dict(Address interpreter, Address loop);
   [[nodiscard]] Result<Address> current_tasks(Address interpreter) const;
   [[nodiscard]] Result<bool> is_c_task(Address task) const;
-  [[nodiscard]] Result<std::string> name_of(Address task) const;
+  [[nodiscard]] Result<std::string> name_of(Address task);
   [[nodiscard]] Result<void> describe_coroutine(Address coroutine, TaskInfo& info);
 
   python::CodeCache* codes_;
+  ModuleOffsetsSource ask_module_;
+  std::optional<Places> places_;
   std::unordered_map<Address, Address, AddressHash> dicts_;  // interpreter → its _current_tasks
 };
 

@@ -159,7 +159,7 @@ TEST_CASE("the task that blocks its loop is named, with its coroutine and where 
     const auto loop = loops.find(seen.thread.state.address, seen.thread.state.interpreter, seen.stack);
     REQUIRE(loop);
     REQUIRE(*loop);
-    asyncio::TaskReader tasks(seen.target->codes());
+    asyncio::TaskReader tasks(seen.target->codes(), [&] { return seen.target->asyncio_offsets(); });
     const auto task = tasks.current(seen.thread.state.address, seen.thread.state.interpreter, (*loop)->loop);
     REQUIRE(task);
     REQUIRE(*task);

@@ -39,8 +39,8 @@ class Struct {
 };
 
 // The runtime of a version, with its row's layout, at an address where the test puts what it needs.
-inline python::Runtime runtime_of(python::Version version, Address address = {}) {
-  const auto* row = python::find_layout(version);
+inline python::Runtime runtime_of(python::Version version, Address address = {}, bool free_threaded = false) {
+  const auto* row = python::find_layout(version, free_threaded);
   REQUIRE(row != nullptr);
   return {.address = address,
           .version = version,

@@ -10,11 +10,13 @@
 namespace snag::test {
 
 // A thread with a stack, in memory that is made by a version's layout: frame objects on the heap (3.8), or frames in a
-// data-stack chunk behind a _PyCFrame (3.12).
+// data-stack chunk behind a _PyCFrame (3.12) or not (3.13), below the frame that all stacks end with (3.15).
 class MadeThread {
  public:
   static constexpr Address kThread{0x100000};
   static constexpr Address kCFrame{0x110000};
+  static constexpr Address kBase{0x118000};
+  static constexpr Address kBytecodes{0x180000};  // a _PyCodeArray for each code
   static constexpr Address kChunk{0x200000};
   static constexpr std::size_t kChunkBytes = 16384;
   static constexpr Address kCodes{0x400000};
@@ -22,6 +24,7 @@ class MadeThread {
   static constexpr std::size_t kFrameBytes = 512;  // on the heap
   static constexpr std::size_t kChunkFrameBytes = 128;
   static constexpr std::size_t kCodeCount = 16;
+  static constexpr std::size_t kBytecodesBytes = 64;
 
   // A frame of the stack as the target has it: at a place, of a code, at an instruction.
   struct Frame {
@@ -35,15 +38,21 @@ class MadeThread {
   };
   using Stack = std::vector<Frame>;  // outermost first
 
-  explicit MadeThread(python::Version version) : runtime_(runtime_of(version)) {
+  explicit MadeThread(python::Version version, bool free_threaded = false)
+      : runtime_(runtime_of(version, {}, free_threaded)) {
     const auto& layout = runtime_.layout;
     Struct thread(layout.thread_state.size.bytes());
-    if (in_chunk()) {
-      thread.put(layout.thread_state.top_frame, kCFrame.value);
-      thread.put(*layout.thread_state.datastack_chunk, kChunk.value);
+    if (has_cframe()) thread.put(layout.thread_state.top_frame, kCFrame.value);
+    if (in_chunk()) thread.put(*layout.thread_state.datastack_chunk, kChunk.value);
+    if (has_base()) {
+      thread.put(*layout.thread_state.base_frame, kBase.value);
+      Struct base(layout.frame.size.bytes());
+      base.put(*layout.frame.owner, *runtime_.dialect.first_shim_owner);
+      REQUIRE(memory_.add(kBase, base.bytes()));
     }
     REQUIRE(memory_.add(kThread, thread.bytes()));
     REQUIRE(memory_.add(kCFrame, Struct(64).bytes()));
+    REQUIRE(memory_.add(kBytecodes, Struct(kCodeCount * kBytecodesBytes).bytes()));
     Struct chunk(kChunkBytes);
     chunk.put(8, std::uint64_t{kChunkBytes});  // _PyStackChunk: previous, size, top, data
     REQUIRE(memory_.add(kChunk, chunk.bytes()));
@@ -52,7 +61,9 @@ class MadeThread {
       const std::size_t begin = i * kCodeBytes;
       codes.put(begin + layout.code.filename.bytes(), std::uint64_t{0x700000 + i});
       codes.put(begin + layout.code.first_line.bytes(), static_cast<std::int32_t>(i));
-      codes.put(begin + layout.code.stack_size.bytes(), static_cast<std::int32_t>((kChunkFrameBytes - 72) / 8));
+      const auto stack = (kChunkFrameBytes - layout.frame.locals.bytes()) / 8;
+      codes.put(begin + layout.code.stack_size.bytes(), static_cast<std::int32_t>(stack));
+      if (layout.code.bytecodes.has_value()) codes.put(begin + (*layout.code.bytecodes).bytes(), bytecodes(i).value);
     }
     REQUIRE(memory_.add(kCodes, codes.bytes()));
   }
@@ -60,6 +71,10 @@ class MadeThread {
   [[nodiscard]] ImageMemory& memory() { return memory_; }
   [[nodiscard]] const python::Runtime& runtime() const { return runtime_; }
   [[nodiscard]] bool in_chunk() const { return runtime_.layout.thread_state.datastack_chunk.has_value(); }
+
+  [[nodiscard]] bool has_cframe() const { return runtime_.dialect.frame_chain == python::FrameChain::kCFrame; }
+  [[nodiscard]] bool has_base() const { return runtime_.layout.thread_state.base_frame.has_value(); }
+  [[nodiscard]] static Address bytecodes(std::size_t code) { return kBytecodes + code * kBytecodesBytes; }
 
   [[nodiscard]] Address place(unsigned number) const {
     if (in_chunk()) return kChunk + 24 + number * kChunkFrameBytes;
@@ -78,7 +93,7 @@ class MadeThread {
     if (!in_chunk()) {
       for (unsigned number = 0; number < heap_frames_; ++number) put_running(memory, number, false);
     }
-    Address previous;
+    Address previous = has_base() ? kBase : Address{};
     unsigned highest = 0;
     for (const auto& frame : stack) {
       put_frame(memory, frame, previous);
@@ -95,7 +110,9 @@ class MadeThread {
     const auto& at = runtime_.layout.frame;
     const Address here = place(frame.place);
     REQUIRE(memory.change_value(here + at.previous, previous.value));
-    REQUIRE(memory.change_value(here + at.code, code(frame.code).value));
+    // Every second reference is a borrowed one, where references are tagged.
+    const std::uint64_t tag = runtime_.dialect.tagged_references ? frame.code % 2 : 0;
+    REQUIRE(memory.change_value(here + at.code, code(frame.code).value | tag));
     REQUIRE(memory.change_value(here + at.globals, std::uint64_t{0x900000 + frame.code}));
     if (in_chunk()) {
       const auto first = code(frame.code) + runtime_.layout.code.instructions;
@@ -109,8 +126,8 @@ class MadeThread {
     REQUIRE(memory.change_value(place(number) + *runtime_.layout.frame.state, std::uint8_t{runs}));
   }
   void put_top(ImageMemory& memory, Address frame) const {
-    const Address at =
-        in_chunk() ? kCFrame + *runtime_.layout.cframe.current_frame : kThread + runtime_.layout.thread_state.top_frame;
+    const Address at = has_cframe() ? kCFrame + *runtime_.layout.cframe.current_frame
+                                    : kThread + runtime_.layout.thread_state.top_frame;
     REQUIRE(memory.change_value(at, frame.value));
   }
 

@@ -144,6 +144,74 @@ TEST_CASE("a frame on the heap that does not run, and that nothing leads to, is 
   CHECK(got.stack == Stack{kX[0], kX[1]});
 }
 
+TEST_CASE("the stacks of every version and build from 3.13 on are read") {
+  for (const std::uint8_t minor : {std::uint8_t{13}, std::uint8_t{14}, std::uint8_t{15}}) {
+    for (const bool free_threaded : {false, true}) {
+      CAPTURE(int{minor}, free_threaded);
+      MadeThread thread({.major = 3, .minor = minor}, free_threaded);
+      const Stack stack{kX[0], kX[1], kX[2]};
+      thread.become(stack);
+      const auto got = read(thread);
+      CHECK(got.outcome);
+      CHECK(got.whole);
+      CHECK(got.stack == stack);
+    }
+  }
+}
+
+TEST_CASE("a stack that does not end with the thread's base frame is torn") {
+  MadeThread thread({.major = 3, .minor = 15});
+  thread.become({kX[0], kX[1]});
+  REQUIRE(thread.memory().change_value(thread.place(0) + thread.runtime().layout.frame.previous, std::uint64_t{0}));
+  const auto got = read(thread);
+  CHECK_FALSE(got.outcome);
+  CHECK(got.stack.empty());
+}
+
+// Lets a frame run the copy of its code's instructions that has an index.
+constexpr Address kCopy{0xA00000};
+
+void run_copy(MadeThread& thread, const MadeThread::Frame& frame, std::int32_t index, std::uint64_t count) {
+  const auto& layout = thread.runtime().layout;
+  auto& memory = thread.memory();
+  const Address array = MadeThread::bytecodes(frame.code);
+  REQUIRE(memory.change_value(array + *layout.bytecodes.count, count));
+  REQUIRE(memory.change_value(array + *layout.bytecodes.entries + 2 * sizeof(std::uint64_t), kCopy.value));
+  REQUIRE(memory.change_value(thread.place(frame.place) + *layout.frame.bytecode_index, index));
+  REQUIRE(memory.change_value(thread.place(frame.place) + layout.frame.instruction,
+                              kCopy.value + static_cast<std::uint64_t>(frame.instruction)));
+}
+
+TEST_CASE("a frame that runs a copy of its code is where it is in that copy") {
+  for (const std::uint8_t minor : {std::uint8_t{14}, std::uint8_t{15}}) {
+    CAPTURE(int{minor});
+    MadeThread thread({.major = 3, .minor = minor}, true);
+    const Stack stack{kX[0], kX[1], kX[2]};
+    thread.become(stack);
+    run_copy(thread, kX[1], 2, 3);
+    StackReader reader(thread.memory(), thread.runtime(), &standing_clock);
+    ThreadCursor cursor(MadeThread::kThread);
+    python::RawStack raw;
+    REQUIRE(reader.read(cursor, raw));
+    CHECK(raw.whole);
+    CHECK(thread.seen(raw) == stack);
+    CHECK(raw.frames.at(1).bytecode == kCopy);
+    CHECK(raw.frames.at(0).bytecode == MadeThread::code(kX[2].code) + thread.runtime().layout.code.instructions);
+  }
+}
+
+TEST_CASE("an index beyond the copies that there are is no position") {
+  for (const std::int32_t index : {3, -1, INT32_MAX, INT32_MIN}) {
+    CAPTURE(index);
+    MadeThread thread({.major = 3, .minor = 14}, true);
+    thread.become({kX[0], kX[1], kX[2]});
+    run_copy(thread, kX[1], index, 3);
+    const auto got = read(thread);
+    CHECK_FALSE(got.outcome);
+    CHECK(got.stack.empty());
+  }
+}
+
 // An outermost part of one of the stacks, as each of them was at some instant of the read.
 bool is_part_of(const Stack& part, const Stack& stack) {
   return part.size() <= stack.size() && std::equal(part.begin(), part.end(), stack.begin());
