@@ -7,6 +7,7 @@
 
 #include "readers/process/elf_image.h"
 #include "readers/python/debug_offsets.h"
+#include "readers/python/gil_place.h"
 
 namespace snag::python {
 namespace {
@@ -172,6 +173,7 @@ Result<Runtime> prove_runtime(const RemoteMemory& memory, Address address, Versi
     runtime.layout_source = "_Py_DebugOffsets";
   }
   if (auto done = prove(memory, runtime); !done) return fail(done);
+  settle_gil_place(memory, address, runtime.layout);
   return runtime;
 }
 

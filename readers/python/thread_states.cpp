@@ -61,6 +61,7 @@ Result<std::optional<Address>> gil_holder(const RemoteMemory& memory, const Runt
     holder_at = *gil + layout.gil_state.last_holder;
     locked_at = *gil + layout.gil_state.locked;
   } else {
+    if (!layout.runtime_state.gil_last_holder.has_value()) return std::optional<Address>();
     holder_at = runtime.address + *layout.runtime_state.gil_last_holder;
     locked_at = runtime.address + *layout.runtime_state.gil_locked;
   }

@@ -29,7 +29,8 @@ struct ThreadState {
 [[nodiscard]] Result<std::vector<ThreadState>> list_thread_states(const RemoteMemory& memory, const Runtime& runtime,
                                                                   std::span<const Tid> tids);
 
-// The thread that holds the GIL of an interpreter now; nullopt when it is free. Racy by nature.
+// The thread that holds the GIL of an interpreter now; nullopt when it is free, or where it lies is not known. Racy by
+// nature.
 [[nodiscard]] Result<std::optional<Address>> gil_holder(const RemoteMemory& memory, const Runtime& runtime,
                                                         Address interpreter);
 
