@@ -8,6 +8,7 @@
 #include "readers/process/elf_image.h"
 #include "readers/python/debug_offsets.h"
 #include "readers/python/gil_place.h"
+#include "readers/python/objects.h"
 
 namespace snag::python {
 namespace {
@@ -149,6 +150,27 @@ Result<void> prove(const RemoteMemory& memory, const Runtime& runtime) {
   return {};
 }
 
+// Objects begin as the layout says: sys.modules is a dict, whose type's type is `type`, which is its own type. It is not
+// so where CPython was built with Py_TRACE_REFS, as debug builds of 3.7 were.
+Result<void> prove_objects(const RemoteMemory& memory, const Runtime& runtime) {
+  const auto& layout = runtime.layout;
+  const ObjectReader objects(memory, layout);
+  auto interpreter =
+      memory.read_pointer(runtime.address + layout.runtime_state.interpreters_head, "_PyRuntime.interpreters.head");
+  if (!interpreter) return fail(interpreter);
+  auto modules = memory.read_pointer(*interpreter + layout.interpreter_state.modules, "sys.modules");
+  if (!modules) return fail(modules);
+  if (modules->is_null()) return {};  // it is just starting
+  const auto dict = objects.type_of(*modules);
+  const auto type = dict ? objects.type_of(*dict) : dict;
+  const auto itself = type ? objects.type_of(*type) : type;
+  const auto name = dict ? objects.type_name(*dict) : Result<std::string>(fail(dict));
+  if (itself && *itself == *type && name && *name == "dict") return {};
+  return fail(unsupported(runtime.address, "its objects do not begin as those of CPython " + dotted(runtime.version) +
+                                               " do: a build with Py_TRACE_REFS, or one that was changed; use the "
+                                               "regular build"));
+}
+
 }  // namespace
 
 Result<Runtime> prove_runtime(const RemoteMemory& memory, Address address, Version version) {
@@ -173,6 +195,7 @@ Result<Runtime> prove_runtime(const RemoteMemory& memory, Address address, Versi
     runtime.layout_source = "_Py_DebugOffsets";
   }
   if (auto done = prove(memory, runtime); !done) return fail(done);
+  if (auto done = prove_objects(memory, runtime); !done) return fail(done);
   settle_gil_place(memory, address, runtime.layout);
   return runtime;
 }
