@@ -7,7 +7,14 @@ namespace snag::python {
 namespace {
 
 // What is added to a place's fixed distance from the top of the stack.
-enum class Plus : std::uint8_t { kNothing, kArgument, kLowBit, kFormatSpec, kException };
+enum class Plus : std::uint8_t {
+  kNothing,
+  kArgument,
+  kTaken,  // how many values more than two the instruction takes
+  kFormatSpec,
+  kException,
+  kIterator,  // how many values more than one belong to the iterator
+};
 
 struct Place {
   std::uint8_t from_top = 0;  // 1: the topmost value; 0: no place
@@ -27,12 +34,12 @@ struct Rule {
 constexpr std::string_view kContains = "__contains__";
 constexpr std::string_view kComparisons[] = {"__lt__", "__le__", "__eq__",  "__ne__",
                                              "__gt__", "__ge__", kContains, kContains};
-// Include/opcode.h NB_ADD to NB_INPLACE_XOR, from 3.11 (opcode._nb_ops).
+// Include/opcode.h NB_ADD to NB_INPLACE_XOR, from 3.11 (opcode._nb_ops); from 3.14 also NB_SUBSCR.
 constexpr std::string_view kOperators[] = {
-    "__add__",  "__and__",       "__floordiv__", "__lshift__",   "__matmul__",  "__mul__",  "__mod__",
-    "__or__",   "__pow__",       "__rshift__",   "__sub__",      "__truediv__", "__xor__",  "__iadd__",
-    "__iand__", "__ifloordiv__", "__ilshift__",  "__imatmul__",  "__imul__",    "__imod__", "__ior__",
-    "__ipow__", "__irshift__",   "__isub__",     "__itruediv__", "__ixor__"};
+    "__add__",  "__and__",       "__floordiv__", "__lshift__",   "__matmul__",  "__mul__",    "__mod__",
+    "__or__",   "__pow__",       "__rshift__",   "__sub__",      "__truediv__", "__xor__",    "__iadd__",
+    "__iand__", "__ifloordiv__", "__ilshift__",  "__imatmul__",  "__imul__",    "__imod__",   "__ior__",
+    "__ipow__", "__irshift__",   "__isub__",     "__itruediv__", "__ixor__",    "__getitem__"};
 // Include/internal/pycore_intrinsics.h: of the functions with one argument only +x runs code of the operand's type.
 constexpr std::string_view kIntrinsics[] = {"", "", "", "", "", "__pos__"};
 
@@ -44,18 +51,21 @@ constexpr std::array<Place, 2> kTop = {{{.from_top = 1}}};
 constexpr std::array<Place, 2> kSecond = {{{.from_top = 2}}};
 constexpr std::array<Place, 2> kThird = {{{.from_top = 3}}};
 constexpr std::array<Place, 2> kLeftRight = {{{.from_top = 2}, {.from_top = 1}}};
-// [callable or NULL, self or callable, arguments…]; 3.13: [callable, self or NULL, arguments…].
+// [callable or NULL, self or callable, arguments…]; from 3.13: [callable, self or NULL, arguments…].
 constexpr std::array<Place, 2> kCallable = {
     {{.from_top = 2, .plus = Plus::kArgument}, {.from_top = 1, .plus = Plus::kArgument}}};
-// [callable, positional, keywords?]; 3.13 has NULL behind the callable.
+// The callable is the deepest that CALL_FUNCTION_EX takes, or in 3.11 and 3.12 NULL is, and it lies above that:
+// [callable, positional, keywords?]; 3.13: [callable, NULL, positional, keywords?]; from 3.14 with keywords or NULL.
 constexpr std::array<Place, 2> kCallableEx = {
-    {{.from_top = 2, .plus = Plus::kLowBit}, {.from_top = 3, .plus = Plus::kLowBit}}};
+    {{.from_top = 2, .plus = Plus::kTaken}, {.from_top = 1, .plus = Plus::kTaken}}};
+constexpr std::array<Place, 2> kIterator = {{{.from_top = 1, .plus = Plus::kIterator}}};
+constexpr std::array<Place, 2> kBelowSent = {{{.from_top = 2, .plus = Plus::kIterator}}};
 
 using enum CallKind;
 
 constexpr unsigned kMaxSlot = UINT16_MAX;
 
-// One row for each opcode that may run code of others; what a name means has not changed from 3.8 to 3.13 but for what
+// One row for each opcode that may run code of others; what a name means has not changed from 3.7 to 3.15 but for what
 // the generated tables hold (shift) and what two places allow for.
 constexpr Rule kRules[] = {
     {"CALL_FUNCTION", kCall, {{{1, Plus::kArgument}}}},
@@ -74,12 +84,12 @@ constexpr Rule kRules[] = {
 
     {"GET_ITER", kSpecialMethod, kTop, "__iter__"},
     {"GET_YIELD_FROM_ITER", kSpecialMethod, kTop, "__iter__"},
-    {"FOR_ITER", kSpecialMethod, kTop, "__next__"},
+    {"FOR_ITER", kSpecialMethod, kIterator, "__next__"},
     {"GET_AITER", kSpecialMethod, kTop, "__aiter__"},
     {"GET_ANEXT", kSpecialMethod, kTop, "__anext__"},
     {"GET_AWAITABLE", kSpecialMethod, kTop, "__await__"},
     {"YIELD_FROM", kSpecialMethod, kSecond, "send"},
-    {"SEND", kSpecialMethod, kSecond, "send"},
+    {"SEND", kSpecialMethod, kBelowSent, "send"},
     {"UNPACK_SEQUENCE", kSpecialMethod, kTop, "__iter__"},
     {"UNPACK_EX", kSpecialMethod, kTop, "__iter__"},
     {"LIST_EXTEND", kSpecialMethod, kTop, "__iter__"},
@@ -158,6 +168,7 @@ constexpr Rule kRules[] = {
 
     {"POP_TOP", kRelease, {}, "__del__"},
     {"END_FOR", kRelease, {}, "__del__"},
+    {"POP_ITER", kRelease, {}, "__del__"},
     {"POP_EXCEPT", kRelease, {}, "__del__"},
     {"STORE_FAST", kRelease, {}, "__del__"},
     {"STORE_FAST_LOAD_FAST", kRelease, {}, "__del__"},
@@ -171,18 +182,23 @@ constexpr Rule kRules[] = {
     {"DELETE_NAME", kRelease, {}, "__del__"},
 };
 
-std::uint64_t distance(const Place& place, std::uint32_t argument, const OpcodeSet& opcodes) {
+std::uint64_t distance(const Place& place, const Instruction& at, const OpcodeSet& opcodes) {
+  constexpr std::int64_t kResult = 1;
+  const std::uint32_t argument = at.argument;
   switch (place.plus) {
     case Plus::kNothing:
       return place.from_top;
     case Plus::kArgument:
       return std::uint64_t{place.from_top} + argument;
-    case Plus::kLowBit:
-      return place.from_top + (argument & 1U);
+    case Plus::kTaken:
+      return place.from_top +
+             static_cast<std::uint64_t>(kResult - stack_effect(opcodes.opcodes[at.opcode], argument) - 2);
     case Plus::kFormatSpec:
       return place.from_top + ((argument >> 2U) & 1U);
     case Plus::kException:
       return place.from_top + opcodes.exception_values;
+    case Plus::kIterator:
+      return place.from_top + opcodes.iterator_values - 1U;
   }
   return 0;
 }
@@ -211,7 +227,7 @@ std::optional<CallSite> call_site(const Instructions& instructions, std::size_t 
   const auto& places = site.method == kContains ? kTop : rule->places;
   for (const Place& place : places) {
     if (place.from_top == 0) break;
-    const std::uint64_t from_top = distance(place, at.argument, instructions.opcodes());
+    const std::uint64_t from_top = distance(place, at, instructions.opcodes());
     if (from_top > depth || depth - from_top > kMaxSlot) break;
     site.slots.at(site.slot_count++) = static_cast<std::uint16_t>(depth - from_top);
   }

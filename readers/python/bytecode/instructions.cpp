@@ -8,13 +8,27 @@ namespace {
 constexpr std::uint32_t kUnitBytes = 2;  // sizeof(_Py_CODEUNIT)
 constexpr unsigned kMaxPrefixes = 3;     // the argument has 32 bits
 
+// The unit at `offset` as the compiler wrote it, but for specialisation.
+std::optional<CodeUnit> unit_at(const OpcodeSet& opcodes, std::span<const std::byte> code, std::size_t offset,
+                                std::span<const CodeUnit> covered) {
+  const CodeUnit unit{.opcode = std::to_integer<std::uint8_t>(code[offset]),
+                      .argument = std::to_integer<std::uint8_t>(code[offset + 1])};
+  if (opcodes.opcodes[unit.opcode].role != Role::kEnterExecutor) return unit;
+  if (unit.argument >= covered.size()) return std::nullopt;
+  const CodeUnit below = covered[unit.argument];
+  return opcodes.opcodes[below.opcode].role == Role::kEnterExecutor ? std::nullopt : std::optional(below);
+}
+
 // The instruction that starts at `begin`.
-std::optional<Instruction> decode_one(const OpcodeSet& opcodes, std::span<const std::byte> code, std::uint32_t begin) {
+std::optional<Instruction> decode_one(const OpcodeSet& opcodes, std::span<const std::byte> code, std::uint32_t begin,
+                                      std::span<const CodeUnit> covered) {
   std::uint32_t argument = 0;
   std::size_t offset = begin;
   for (unsigned prefixes = 0; offset + kUnitBytes <= code.size(); ++prefixes, offset += kUnitBytes) {
-    const Opcode& opcode = opcodes.base_of(std::to_integer<std::uint8_t>(code[offset]));
-    argument = (argument << 8U) | std::to_integer<std::uint32_t>(code[offset + 1]);
+    const auto unit = unit_at(opcodes, code, offset, covered);
+    if (!unit) return std::nullopt;
+    const Opcode& opcode = opcodes.base_of(unit->opcode);
+    argument = (argument << 8U) | unit->argument;
     if (opcode.name.empty() || prefixes > kMaxPrefixes) return std::nullopt;
     if (opcode.role == Role::kExtendedArgument) continue;
     const std::size_t end = offset + kUnitBytes + std::size_t{opcode.caches} * kUnitBytes;
@@ -30,12 +44,13 @@ std::optional<Instruction> decode_one(const OpcodeSet& opcodes, std::span<const 
 
 }  // namespace
 
-std::optional<Instructions> Instructions::decode(const OpcodeSet& opcodes, std::span<const std::byte> code) {
+std::optional<Instructions> Instructions::decode(const OpcodeSet& opcodes, std::span<const std::byte> code,
+                                                 std::span<const CodeUnit> covered) {
   if (code.empty() || code.size() > kMaxCodeBytes) return std::nullopt;
   Instructions decoded(opcodes);
   decoded.instructions_.reserve(code.size() / kUnitBytes);
   for (std::uint32_t offset = 0; offset < code.size();) {
-    const auto instruction = decode_one(opcodes, code, offset);
+    const auto instruction = decode_one(opcodes, code, offset, covered);
     if (!instruction) return std::nullopt;
     decoded.instructions_.push_back(*instruction);
     offset = instruction->end;

@@ -25,13 +25,23 @@ struct Instruction {
   std::uint8_t opcode;  // base opcode
 };
 
+struct CodeUnit {
+  std::uint8_t opcode;
+  std::uint8_t argument;
+};
+
+// ENTER_EXECUTOR's argument is a byte: Include/internal/pycore_optimizer.h has MAX_EXECUTORS_SIZE for it.
+inline constexpr std::size_t kMaxExecutors = 256;
+
 // The instructions of one code object, in order and without gaps.
 class Instructions {
  public:
   // `code`: co_code, or from 3.11 co_code_adaptive as it lies in memory, specialised and with caches. nullopt if an
   // opcode is unknown (also those of a tracer that replace others, INSTRUMENTED_LINE), or the code ends within an
-  // instruction.
-  [[nodiscard]] static std::optional<Instructions> decode(const OpcodeSet& opcodes, std::span<const std::byte> code);
+  // instruction. `covered`: what lay where the second tier (the JIT, from 3.13) has put an ENTER_EXECUTOR, by its
+  // argument: vm_data.opcode and .oparg of co_executors' executors. Without it such code is unknown too.
+  [[nodiscard]] static std::optional<Instructions> decode(const OpcodeSet& opcodes, std::span<const std::byte> code,
+                                                          std::span<const CodeUnit> covered = {});
 
   [[nodiscard]] std::span<const Instruction> all() const { return instructions_; }
   [[nodiscard]] const OpcodeSet& opcodes() const { return *opcodes_; }

@@ -27,6 +27,11 @@ using enum Role;
   table[value] = table[of];           \
   table[value].name = #NAME;
 
+constexpr Opcodes opcodes_3_7() {
+  Opcodes table{};
+#include "readers/python/bytecode/opcodes/opcodes_3_7.inc"
+  return table;
+}
 constexpr Opcodes opcodes_3_8() {
   Opcodes table{};
 #include "readers/python/bytecode/opcodes/opcodes_3_8.inc"
@@ -57,35 +62,75 @@ constexpr Opcodes opcodes_3_13() {
 #include "readers/python/bytecode/opcodes/opcodes_3_13.inc"
   return table;
 }
+constexpr Opcodes opcodes_3_14() {
+  Opcodes table{};
+#include "readers/python/bytecode/opcodes/opcodes_3_14.inc"
+  return table;
+}
+constexpr Opcodes opcodes_3_15() {
+  Opcodes table{};
+#include "readers/python/bytecode/opcodes/opcodes_3_15.inc"
+  return table;
+}
 #undef SNAG_OPCODE
 #undef SNAG_VARIANT
 
 // Jump arguments count bytes to 3.9 and code units since (bpo-27129).
 constexpr std::array kSets = {
-    OpcodeSet{
-        .version = {3, 8}, .jump_unit = 1, .finally_is_shared = true, .exception_values = 0, .opcodes = opcodes_3_8()},
-    OpcodeSet{
-        .version = {3, 9}, .jump_unit = 1, .finally_is_shared = false, .exception_values = 6, .opcodes = opcodes_3_9()},
+    OpcodeSet{.version = {3, 7},
+              .jump_unit = 1,
+              .finally_is_shared = true,
+              .exception_values = 0,
+              .iterator_values = 1,
+              .opcodes = opcodes_3_7()},
+    OpcodeSet{.version = {3, 8},
+              .jump_unit = 1,
+              .finally_is_shared = true,
+              .exception_values = 0,
+              .iterator_values = 1,
+              .opcodes = opcodes_3_8()},
+    OpcodeSet{.version = {3, 9},
+              .jump_unit = 1,
+              .finally_is_shared = false,
+              .exception_values = 6,
+              .iterator_values = 1,
+              .opcodes = opcodes_3_9()},
     OpcodeSet{.version = {3, 10},
               .jump_unit = 2,
               .finally_is_shared = false,
               .exception_values = 6,
+              .iterator_values = 1,
               .opcodes = opcodes_3_10()},
     OpcodeSet{.version = {3, 11},
               .jump_unit = 2,
               .finally_is_shared = false,
               .exception_values = 3,
+              .iterator_values = 1,
               .opcodes = opcodes_3_11()},
     OpcodeSet{.version = {3, 12},
               .jump_unit = 2,
               .finally_is_shared = false,
               .exception_values = 3,
+              .iterator_values = 1,
               .opcodes = opcodes_3_12()},
     OpcodeSet{.version = {3, 13},
               .jump_unit = 2,
               .finally_is_shared = false,
               .exception_values = 3,
+              .iterator_values = 1,
               .opcodes = opcodes_3_13()},
+    OpcodeSet{.version = {3, 14},
+              .jump_unit = 2,
+              .finally_is_shared = false,
+              .exception_values = 4,
+              .iterator_values = 1,
+              .opcodes = opcodes_3_14()},
+    OpcodeSet{.version = {3, 15},
+              .jump_unit = 2,
+              .finally_is_shared = false,
+              .exception_values = 4,
+              .iterator_values = 2,
+              .opcodes = opcodes_3_15()},
 };
 
 std::int64_t shaped(EffectShape shape, std::uint32_t argument) {

@@ -31,11 +31,17 @@ enum class Role : std::uint8_t {
   kStoreThenLoadLocal,  // 3.13: argument >> 4 is stored, argument & 15 loaded
   kStoreTwoLocals,      // 3.13: argument >> 4 is stored first, then argument & 15
   kSetupHandler,        // to 3.10: jumps to the handler when an exception is raised
-  kBeginFinally,        // 3.8: this and the next five
+  kSetupFinally,        // 3.7: the same, and a `return`, `break` or `continue` runs the handler as well
+  kReturn,              // 3.7: these three leave a block through its handler
+  kBreakLoop,
+  kContinueLoop,  // its target is reached from above at the loop's own depth
+  kBeginFinally,  // 3.8: this and the next five
   kCallFinally,
   kPopFinally,
   kWithCleanupStart,
   kWithCleanupFinish,
+  kNamesLoop,      // END_ASYNC_FOR from 3.14: its argument tells where the loop began, and it does not go there
+  kEnterExecutor,  // from 3.13: lies over the instruction at which code of the second tier begins
 };
 
 struct Opcode {
@@ -56,11 +62,14 @@ struct Opcode {
 struct OpcodeSet {
   Version version;
   std::uint8_t jump_unit;  // bytes that 1 in a jump's argument stands for
-  // 3.8: the same copy of a finally block runs after the try block and after an exception, at different depths.
+  // To 3.8: the same copy of a finally block runs after the try block and after an exception, at different depths.
   bool finally_is_shared;
   // What lies above __exit__ while WITH_EXCEPT_START calls it: to 3.10 two exceptions of three values, since 3.11 the
-  // raising instruction's index and two exceptions of one value. 3.8 has no such instruction.
+  // raising instruction's index and two exceptions of one value, since 3.14 also the object that __exit__ is bound to.
+  // 3.7 and 3.8 have no such instruction.
   std::uint8_t exception_values;
+  // What a loop keeps on the stack of what it goes through: the iterator, from 3.15 also an index or NULL.
+  std::uint8_t iterator_values;
   std::array<Opcode, 256> opcodes;
 
   // What the opcode as it lies in memory stands for: superinstructions for their first half (the second stays in

@@ -8,16 +8,19 @@ namespace snag::python {
 namespace {
 
 constexpr std::int64_t kMaxDepth = 0x7FFF;  // what StackDepths stores; a compiler that needs more has lost its way
-// Visits per instruction: one when it is first reached, one if a conflict is found, and in 3.8 one for each new way
+// Visits per instruction: one when it is first reached, one if a conflict is found, and to 3.8 one for each new way
 // into a finally block: kShortfalls for each of the levels around it, which are rarely more than three.
 constexpr std::size_t kMaxVisits = 16;
 
-// 3.8 alone. A finally block is entered with different numbers of values on the stack, and the compiler's accounting
-// (which stack_effect() gives) takes them all for six. Python/ceval.c 3.8 pushes
+// To 3.8. A finally block is entered with different numbers of values on the stack, and the compiler's accounting
+// (which stack_effect() gives) takes them all for six. Python/ceval.c pushes
 //   six values when an exception is raised: the true depth is 0 less than accounted for,
-//   NULL in BEGIN_FINALLY: 5 less,
-//   the return address in CALL_FINALLY: 5 less, 4 above the value of a `return`, 8 or 7 when the three values of the
-//   exception have gone that an `except … as name` block, whose end it is, was entered with.
+//   3.8: NULL in BEGIN_FINALLY: 5 less,
+//   3.8: the return address in CALL_FINALLY: 5 less, 4 above the value of a `return`, 8 or 7 when the three values of
+//   the exception have gone that an `except … as name` block, whose end it is, was entered with,
+//   3.7: None at the end of the try block, which falls into the finally block: 5 less, or 8 as above,
+//   3.7: a code of why it is entered, for a `break`: 5 less; below it the value or the place of a `return` or a
+//   `continue`: 4 less.
 // Between WITH_CLEANUP_START and _FINISH it is one more without an exception.
 struct FinallyLevel {
   std::int64_t base;         // accounted depth outside of the block
@@ -26,13 +29,14 @@ struct FinallyLevel {
 constexpr std::int64_t kFinallyValues = 6;
 constexpr std::uint32_t kByException = 1U << 0U;
 constexpr std::int64_t kNormalShortfall = 5;
+constexpr std::int64_t kCarryingShortfall = 4;
 constexpr std::int64_t kMaxShortfall = 8;
 constexpr std::uint32_t kAllShortfalls = (1U << (kMaxShortfall + 2)) - 1;
 constexpr std::size_t kMaxFinallyLevels = 20;  // CO_MAXBLOCKS of Include/cpython/code.h
 
 struct State {
   std::int64_t depth = 0;
-  std::vector<FinallyLevel> levels;  // outermost first; empty but in 3.8
+  std::vector<FinallyLevel> levels;  // outermost first; empty since 3.9
 };
 
 enum class Reached : std::uint8_t { kNever, kAtDepth, kConflicting };
@@ -45,7 +49,10 @@ class Flow {
         entries_(entries),
         states_(instructions.all().size()),
         reached_(states_.size(), Reached::kNever),
-        entered_(entries.size(), false) {}
+        is_finally_(states_.size(), false),
+        entered_(entries.size(), false) {
+    if (instructions.opcodes().finally_is_shared) find_early_exits();
+  }
 
   // False if the work exceeds its bound.
   bool run() {
@@ -75,9 +82,10 @@ class Flow {
       return;
     }
     const State& before = states_[index];
-    if (target) arrive(*target, jumping(before, opcode, *target));
+    const bool goes_there = opcode.role != Role::kContinueLoop && opcode.role != Role::kNamesLoop;
+    if (target && goes_there) arrive(*target, jumping(before, index, *target));
     if (!opcode.ends_block && index + 1 < states_.size())
-      arrive(index + 1, falling(before, opcode, instruction.argument));
+      arrive(index + 1, falling(before, opcode, instruction.argument, index + 1));
   }
 
   // What the instruction raises goes where the exception table says, at the depth that the table says.
@@ -93,38 +101,64 @@ class Flow {
     if (target) arrive(*target, State{.depth = std::int64_t{entry.depth} + (entry.pushes_index ? 2 : 1), .levels = {}});
   }
 
-  [[nodiscard]] State jumping(const State& before, const Opcode& opcode, std::size_t target) const {
+  [[nodiscard]] State jumping(const State& before, std::size_t index, std::size_t target) {
+    const Opcode& opcode = instructions_.opcode_of(instructions_.all()[index]);
     State after = before;
     after.depth += opcode.taken;
     if (!instructions_.opcodes().finally_is_shared) return after;
     if (opcode.role == Role::kSetupHandler) {
       after.levels.push_back({.base = after.depth - kFinallyValues, .shortfalls = kByException});
+    } else if (opcode.role == Role::kSetupFinally) {
+      is_finally_[target] = true;
+      after.levels.push_back(
+          {.base = after.depth - kFinallyValues, .shortfalls = kByException | early_exits(index, target)});
     } else if (opcode.role == Role::kCallFinally && reached_[target] == Reached::kAtDepth) {
-      return calling_finally(before, states_[target]);
+      return entering_finally(before, before.depth + 1, states_[target]);
     }
     drop_left_levels(after);
     return after;
   }
 
+  void find_early_exits() {
+    next_exits_.resize(states_.size() + 1, {.leaving = states_.size(), .carrying = states_.size()});
+    for (std::size_t i = states_.size(); i-- > 0;) {
+      const Role role = instructions_.opcode_of(instructions_.all()[i]).role;
+      next_exits_[i] = next_exits_[i + 1];
+      if (role == Role::kBreakLoop) next_exits_[i].leaving = i;
+      if (role == Role::kReturn || role == Role::kContinueLoop) next_exits_[i].carrying = i;
+    }
+  }
+
+  // 3.7: how the instructions of a try block, which all lie before its handler, leave it early.
+  [[nodiscard]] std::uint32_t early_exits(std::size_t setup, std::size_t handler) const {
+    const NextExits& next = next_exits_[setup + 1];
+    return (next.leaving < handler ? 1U << static_cast<unsigned>(kNormalShortfall) : 0U) |
+           (next.carrying < handler ? 1U << static_cast<unsigned>(kCarryingShortfall) : 0U);
+  }
+
   // The block was set up before, so that its accounted depth is known: the state there, but for how this way leads to
   // it.
-  static State calling_finally(const State& before, const State& block) {
+  static State entering_finally(const State& before, std::int64_t depth, const State& block) {
     State after = block;
     for (std::size_t i = 0; i < after.levels.size(); ++i) {
       const bool around = i < before.levels.size() && before.levels[i].base == after.levels[i].base;
       after.levels[i].shortfalls = around ? before.levels[i].shortfalls : 0;
     }
-    const std::int64_t shortfall = block.depth - (before.depth + 1);
+    const std::int64_t shortfall = block.depth - depth;
     const bool possible = 0 < shortfall && shortfall <= kMaxShortfall && !after.levels.empty();
     if (possible) after.levels.back().shortfalls = 1U << static_cast<unsigned>(shortfall);
     if (!possible) after.depth = -1;
     return after;
   }
 
-  [[nodiscard]] State falling(const State& before, const Opcode& opcode, std::uint32_t argument) const {
+  [[nodiscard]] State falling(const State& before, const Opcode& opcode, std::uint32_t argument,
+                              std::size_t next) const {
     State after = before;
     after.depth += stack_effect(opcode, argument);
     if (!instructions_.opcodes().finally_is_shared) return after;
+    if (is_finally_[next] && reached_[next] == Reached::kAtDepth) {
+      return entering_finally(before, after.depth, states_[next]);
+    }
     if (opcode.role == Role::kBeginFinally) {
       after.levels.push_back({.base = before.depth, .shortfalls = 1U << static_cast<unsigned>(kNormalShortfall)});
     } else if (!after.levels.empty()) {
@@ -144,7 +178,8 @@ class Flow {
     } else if (role == Role::kWithCleanupFinish) {
       level.base -= 1;  // __exit__ is gone from below the block
       // An exception that __exit__ has swallowed leaves the block as if there had been none.
-      level.shortfalls = by_exception | (1U << static_cast<unsigned>(kNormalShortfall));
+      level.shortfalls =
+          by_exception | (1U << static_cast<unsigned>(kNormalShortfall)) | ((level.shortfalls & ~kByException) >> 1U);
     }
   }
 
@@ -186,11 +221,19 @@ class Flow {
     pending_.push_back(index);
   }
 
+  // Behind each instruction the next that leaves a block of 3.7 with nothing, and the next with a value or a place.
+  struct NextExits {
+    std::size_t leaving;
+    std::size_t carrying;
+  };
+
   const Instructions& instructions_;
   std::span<const ExceptionEntry> entries_;
   std::vector<State> states_;
   std::vector<Reached> reached_;
-  std::vector<bool> entered_;  // exception entries
+  std::vector<NextExits> next_exits_;  // to 3.8
+  std::vector<bool> is_finally_;       // 3.7: where a block set up by kSetupFinally goes on
+  std::vector<bool> entered_;          // exception entries
   std::vector<std::size_t> pending_;
 };
 

@@ -25,7 +25,7 @@ class StackDepths {
   [[nodiscard]] std::optional<unsigned> before(std::size_t instruction) const;
 
   // All depths that the instruction can have, the likeliest first; empty if unreachable or unknown. More than one only
-  // in finally blocks of 3.8, which run at one depth after the try block, at others after `return` or an exception. A
+  // in finally blocks to 3.8, which run at one depth after the try block, at others after `return` or an exception. A
   // slot that lies above the true depth holds a stale pointer.
   [[nodiscard]] std::vector<unsigned> possible(std::size_t instruction) const;
 

@@ -47,7 +47,7 @@ class Random {
   std::mt19937 engine_{20240229};  // NOLINT(cert-msc51-cpp): a failure must come again
 };
 
-constexpr Version kVersions[] = {{3, 8}, {3, 9}, {3, 10}, {3, 11}, {3, 12}, {3, 13}};
+constexpr Version kVersions[] = {{3, 7}, {3, 8}, {3, 9}, {3, 10}, {3, 11}, {3, 12}, {3, 13}, {3, 14}, {3, 15}};
 
 void use_everything(const OpcodeSet& opcodes, const Bytes& code, const Bytes& exception_table) {
   const auto decoded = Instructions::decode(opcodes, code);

@@ -9,10 +9,9 @@
 namespace snag::test {
 namespace {
 
-// "3.11" as `python3` at this path says of itself.
-std::optional<python::Version> version_of(const std::string& path) {
-  const std::string command = path + " -c 'import sys; print(*sys.version_info[:2])' 2>/dev/null";
-  std::FILE* pipe = popen(command.c_str(), "r");
+// "3.11" as the interpreter says of itself.
+std::optional<python::Version> version_of(const std::string& command) {
+  std::FILE* pipe = popen((command + " -c 'import sys; print(*sys.version_info[:2])' 2>/dev/null").c_str(), "r");
   if (pipe == nullptr) return std::nullopt;
   char line[32] = {};
   const bool answered = std::fgets(line, sizeof line, pipe) != nullptr;
@@ -29,31 +28,49 @@ std::filesystem::path pyenv_root() {
   return std::filesystem::path(home == nullptr ? "/" : home) / ".pyenv";
 }
 
+std::filesystem::path other_root() {
+  if (const char* root = std::getenv("SNAG_SID_ROOT")) return root;
+  if (const char* cache = std::getenv("XDG_CACHE_HOME")) return std::filesystem::path(cache) / "snag/sid";
+  const char* home = std::getenv("HOME");
+  return std::filesystem::path(home == nullptr ? "/" : home) / ".cache/snag/sid";
+}
+
+// An interpreter of another root, by that root's own dynamic linker and libraries: that needs no privilege, and the
+// scripts lie where they are. The root is left as it is, without caches of bytecode.
+std::string in_other_root(const std::filesystem::path& root, const std::string& python) {
+  const std::string usr = (root / "usr").string();
+  return "PYTHONHOME='" + usr + "' PYTHONDONTWRITEBYTECODE=1 '" + (root / "lib64/ld-linux-x86-64.so.2").string() +
+         "' --library-path '" + usr + "/lib/x86_64-linux-gnu' '" + usr + "/bin/" + python + "'";
+}
+
 }  // namespace
 
 std::vector<Interpreter> interpreters() {
   std::vector<Interpreter> found;
-  const auto add = [&](const std::string& path, const std::string& name) {
-    const auto version = version_of(path);
-    if (version && python::find_opcodes(*version) != nullptr) found.push_back({path, name, *version});
+  const auto add = [&](const std::string& command, const std::string& name) {
+    const auto version = version_of(command);
+    if (version && python::find_opcodes(*version) != nullptr) found.push_back({command, name, *version});
   };
   std::error_code none;
   for (const auto& entry : std::filesystem::directory_iterator(pyenv_root() / "versions", none)) {
     add((entry.path() / "bin/python3").string(), entry.path().filename().string());
   }
   add("/usr/bin/python3", "/usr/bin/python3");
+  for (const char* version : {"3.14", "3.15"}) {
+    add(in_other_root(other_root(), std::string("python") + version), std::string(version) + " (other root)");
+  }
   std::ranges::sort(found, {}, &Interpreter::version);
-  for (std::uint8_t minor = 8; minor <= 13; ++minor) {
+  for (std::uint8_t minor = 7; minor <= 15; ++minor) {
     const python::Version version{3, minor};
-    if (std::ranges::find(found, version, &Interpreter::version) == found.end()) {
-      std::printf("skipped: this machine has no Python 3.%d\n", minor);
-    }
+    if (std::ranges::find(found, version, &Interpreter::version) != found.end()) continue;
+    std::printf("skipped: this machine has no Python 3.%d (looked in %s, /usr/bin and %s)\n", minor,
+                pyenv_root().c_str(), other_root().c_str());
   }
   return found;
 }
 
-Oracle::Oracle(const Interpreter& interpreter, const std::string& script) {
-  const std::string command = interpreter.path + " -W ignore " SNAG_TEST_SOURCE_DIR "/" + script;
+Oracle::Oracle(const Interpreter& interpreter, const std::string& script, const std::string& environment) {
+  const std::string command = environment + " " + interpreter.command + " -W ignore " SNAG_TEST_SOURCE_DIR "/" + script;
   pipe_.reset(popen(command.c_str(), "r"));
 }
 

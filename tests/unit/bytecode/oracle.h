@@ -15,12 +15,13 @@
 namespace snag::test {
 
 struct Interpreter {
-  std::string path;
-  std::string name;  // "3.11.7", or "/usr/bin/python3"
+  std::string command;  // how a shell starts it
+  std::string name;     // "3.11.7", "/usr/bin/python3", or "3.14 (other root)"
   python::Version version;
 };
 
-// The interpreters of pyenv ($PYENV_ROOT, ~/.pyenv) and the system's, of the versions that Snag knows. Prints which of
+// The interpreters of pyenv ($PYENV_ROOT, ~/.pyenv), the system's, and those of the root that the project lays for
+// newer ones ($SNAG_SID_ROOT, else snag/sid of the cache folder), of the versions that Snag knows. Prints which of
 // these versions the machine does not have.
 std::vector<Interpreter> interpreters();
 
@@ -40,7 +41,8 @@ inline std::string text(const Field& field) { return {reinterpret_cast<const cha
 // Records that a script of this folder writes, run by an interpreter. Format: oracle_corpus.py.
 class Oracle {
  public:
-  Oracle(const Interpreter& interpreter, const std::string& script);
+  // `environment`: assignments for the script, "PYTHON_JIT=1".
+  Oracle(const Interpreter& interpreter, const std::string& script, const std::string& environment = {});
   std::optional<Record> next();
   // The script's exit status, when all records are read.
   int finish();

@@ -31,13 +31,13 @@ def value_stack(frame):
     elif VERSION == (3, 10):
         first = address + 352
     else:
-        first = word(address + 24) + 72
+        first = word(address + 24) + (72 if VERSION <= (3, 13) else 80)
     first += 8 * local_values(frame.f_code)
     return ctypes.string_at(first, 8 * frame.f_code.co_stacksize)
 
 
 def probe(frame, kind, method="", holder=None, name=None):
-    """`holder`: the object that a slot holds, directly or as the __self__ of a bound method."""
+    """`holder`: the object that a slot holds, directly or as the __self__ or __func__ of a bound method."""
     if state.run not in RECORDED:
         return
     while frame.f_code.co_filename != "workload":
@@ -51,7 +51,8 @@ def probe(frame, kind, method="", holder=None, name=None):
         if kind == "call" and VERSION <= (3, 10):  # where a method called with keywords is bound before
             addresses += [id(one) for one in gc.get_objects()
                           if type(one) is types.BuiltinMethodType and one.__name__ == getattr(holder, "__name__", "")]
-        addresses += [id(one) for one in gc.get_referrers(holder) if type(one) in bound and one.__self__ is holder]
+        addresses += [id(one) for one in gc.get_referrers(holder)
+                      if type(one) in bound and (one.__self__ is holder or getattr(one, "__func__", None) is holder)]
     raw = getattr(code, "_co_code_adaptive", code.co_code)
     starts = [row[0] for row in dis._unpack_opargs(code.co_code) if row[-2] != dis.opmap.get("CACHE", -1)]
     if ALL_NAMES[raw[max(start for start in starts if start <= frame.f_lasti)]] in INLINED:  # it may stand in its caches
@@ -73,7 +74,10 @@ def special(name, result=None):
 
 def reporting(kind, name, result=lambda self: None):
     def method(self, *args):
-        probe(sys._getframe(1), kind, name, self)
+        if kind == "enter" and VERSION >= (3, 14):  # a call like others; a Python frame owns its operands
+            probe(sys._getframe(1), "call")
+        else:
+            probe(sys._getframe(1), kind, name, self)
         return result(self)
     return method
 
@@ -192,7 +196,7 @@ called = partial
 
 
 class Holder:
-    method = partial  # no descriptor to 3.13: an attribute
+    method = partial  # to 3.13 no descriptor, but an attribute
 
 
 class Exiting:
@@ -207,6 +211,22 @@ class Exiting:
 
     def __enter__(self):
         return self
+
+
+class Entering:
+    """Its __enter__ is a callable written in C: from 3.14 a call like others."""
+    def __init__(self):
+        def begin(*args):
+            if VERSION >= (3, 14):
+                probe(sys._getframe(1), "call", "", enter)
+            else:
+                probe(sys._getframe(1), "enter", "__enter__", self)
+
+        enter = functools.partial(begin)
+        self.__class__ = type("Entering", (Entering,), {"__enter__": enter})
+
+    def __exit__(self, *exc):
+        return None
 
 
 class Mapping:
@@ -251,6 +271,7 @@ try:
 except ZeroDivisionError as error: partial(1)
 with thing as x: partial(1)
 with thing: partial(1, *[2])
+with Entering(): pass
 with Exiting(on_exit): pass
 with Exiting('exit'): 1 / 0
 iter_ = [*thing]

@@ -38,7 +38,8 @@ def local_values(code):
 
 
 def depth_of(frame):
-    """Offsets: struct _frame of Include/cpython/frameobject.h, _PyInterpreterFrame of pycore_frame.h. None while unknown."""
+    """Offsets: struct _frame of Include/cpython/frameobject.h, _PyInterpreterFrame of pycore_frame.h (from 3.14
+    pycore_interpframe_structs.h). None while unknown."""
     address = id(frame)
     if VERSION <= (3, 9):
         stack, top = word(address + 64), word(address + 72)
@@ -46,6 +47,10 @@ def depth_of(frame):
     if VERSION == (3, 10):
         depth = integer(address + 80)
         return depth if depth >= 0 else None
+    if VERSION >= (3, 14):
+        inner = word(address + 24)
+        top = word(inner + 64)
+        return (top - inner - 80) // 8 - local_values(frame.f_code) if top else None
     top = integer(word(address + 24) + 64)
     return top - local_values(frame.f_code) if top > 0 else None
 
