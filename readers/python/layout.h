@@ -293,13 +293,14 @@ struct Dialect {
   bool tagged_references;
 };
 
-// What a word of a frame refers to; null for no object, which is also what an integer in a tagged word is.
+// What a word of a frame refers to; null for no object, which is also what an integer in a tagged word is (3.15 keeps a
+// loop's index so), or a pointer to something else.
 [[nodiscard]] constexpr Address referent(const Dialect& dialect, std::uint64_t word) {
-  // Include/internal/pycore_stackref.h: Py_TAG_BITS, Py_INT_TAG.
+  // Include/internal/pycore_stackref.h: Py_TAG_BITS; Py_INT_TAG and from 3.15 Py_TAG_INVALID have this bit.
   constexpr std::uint64_t kTagBits = 3;
-  constexpr std::uint64_t kIntegerTag = 3;
+  constexpr std::uint64_t kNoObject = 2;
   if (!dialect.tagged_references) return Address{word};
-  return (word & kTagBits) == kIntegerTag ? Address{} : Address{word & ~kTagBits};
+  return (word & kNoObject) != 0 ? Address{} : Address{word & ~kTagBits};
 }
 
 // The row for a version; null for one that Snag has no proved layout for. This file's source, layouts/layout_table.cpp,

@@ -28,6 +28,18 @@ TEST_CASE("every supported version has a row, and no other has") {
   CHECK(find_layout({.major = 4, .minor = 8}) == nullptr);
 }
 
+TEST_CASE("a word of a frame is the object it refers to, or none") {
+  const Dialect plain = dialect_of(python(13));
+  CHECK(referent(plain, 0x7F0010).value == 0x7F0010);
+  const Dialect tagged = dialect_of(python(15));
+  CHECK(referent(tagged, 0x7F0010).value == 0x7F0010);
+  CHECK(referent(tagged, 0x7F0011).value == 0x7F0010);  // borrowed, or immortal
+  CHECK(referent(tagged, 0x1).is_null());               // PyStackRef_NULL
+  CHECK(referent(tagged, 0x0).is_null());
+  CHECK(referent(tagged, 7U << 2U | 3U).is_null());  // the integer 7
+  CHECK(referent(tagged, 0x7F0012).is_null());       // 3.15: PyStackRef_Wrap() of what is no object
+}
+
 TEST_CASE("the way to the innermost frame follows the version") {
   struct Expected {
     std::uint8_t minor;
