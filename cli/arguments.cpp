@@ -174,11 +174,34 @@ Command build_stalls(const Values& values) {
 po::options_description dump_options() {
   po::options_description options("Options");
   add_pids(options);
+  options.add_options()  //
+      ("core", po::value<std::string>()->value_name("FILE"),
+       "of the process that this core file was made of, instead of running ones")  //
+      ("executable", po::value<std::string>()->value_name("EXE"),
+       "where the core's executable is now; default: where it was");
   add_common(options);
   return options;
 }
 
-Command build_dump(const Values& values) { return {.options = DumpOptions{.pids = required_pids(values)}}; }
+std::string path_of(const Values& values, const char* option) {
+  if (values.count(option) == 0) return "";
+  const auto& path = values[option].as<std::string>();
+  if (path.empty()) throw Wrong{std::string("--") + option + " '': a file is needed"};
+  return path;
+}
+
+Command build_dump(const Values& values) {
+  DumpOptions options{
+      .pids = pids_of(values), .core = path_of(values, "core"), .executable = path_of(values, "executable")};
+  if (options.core.empty()) {
+    if (!options.executable.empty()) throw Wrong{"--executable belongs to --core"};
+    options.pids = required_pids(values);
+  } else {
+    if (!options.pids.empty()) throw Wrong{"either a PID or --core, not both"};
+    if (values.count("socket") != 0) throw Wrong{"--core is read by a snagd of its own, not by the one at --socket"};
+  }
+  return {.options = std::move(options)};
+}
 
 po::options_description record_options() {
   po::options_description options("Options");
@@ -212,6 +235,13 @@ Command build_record(const Values& values) {
   return {.options = std::move(options)};
 }
 
+po::options_description doctor_options() {
+  po::options_description options("Options");
+  add_pids(options);
+  add_common(options);
+  return options;
+}
+
 po::options_description ps_options() {
   po::options_description options("Options");
   add_common(options);
@@ -232,13 +262,14 @@ Command build_doctor(const Values& values) {
 constexpr std::array kCommands = {
     CommandSpec{"stalls", "snag stalls [OPTIONS] PID...",
                 "what blocks the event loops of these processes, as it happens", stalls_options, build_stalls},
-    CommandSpec{"dump", "snag dump [OPTIONS] PID...", "every thread's stack, now", dump_options, build_dump},
+    CommandSpec{"dump", "snag dump [OPTIONS] PID...\n       snag dump [OPTIONS] --core FILE",
+                "every thread's stack, now", dump_options, build_dump},
     CommandSpec{"record", "snag record [OPTIONS] PID...\n       snag record [OPTIONS] -- COMMAND [ARGUMENTS]",
                 "profile to a file: flame graph, folded stacks, speedscope", record_options, build_record},
     CommandSpec{"ps", "snag ps [OPTIONS]", "the Python processes here, and whether Snag can attach", ps_options,
                 build_ps},
     CommandSpec{"doctor", "snag doctor [OPTIONS] [PID]", "what is missing to attach, and the command that mends it",
-                dump_options, build_doctor},
+                doctor_options, build_doctor},
 };
 
 std::string general_help() {

@@ -22,7 +22,9 @@ struct StallsOptions {
   bool ongoing = false;
 };
 struct DumpOptions {
-  std::vector<std::int32_t> pids = {};
+  std::vector<std::int32_t> pids = {};  // or
+  std::string core = {};                // a core file
+  std::string executable = {};          // of the core's process; empty: where the core says
 };
 struct RecordOptions {
   std::vector<std::int32_t> pids = {};    // or

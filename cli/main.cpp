@@ -24,7 +24,11 @@ int run(std::vector<std::string> arguments) {
   snag::cli::Output out(STDOUT_FILENO);
   snag::cli::Output error(STDERR_FILENO);
   snag::cli::Signals signals;
-  snag::cli::Environment environment{.out = out, .error = error, .signals = signals, .connect = snag::cli::connect};
+  snag::cli::Environment environment{.out = out,
+                                     .error = error,
+                                     .signals = signals,
+                                     .connect = snag::cli::connect,
+                                     .connect_privately = snag::cli::connect_privately};
   return static_cast<int>(snag::cli::run(arguments, environment));
 }
 

@@ -14,18 +14,18 @@ namespace {
 // The stack of one thread with what is known of the thread; shared by nothing but this request.
 class ThreadDumper {
  public:
-  explicit ThreadDumper(Target& target)
-      : target_(&target),
-        names_(target.codes()),
-        loops_(target.codes()),
-        tasks_(target.codes(), [&target] { return target.asyncio_offsets(); }) {}
+  explicit ThreadDumper(PythonProcess& process)
+      : process_(&process),
+        names_(process.codes()),
+        loops_(process.codes()),
+        tasks_(process.codes(), [&process] { return process.asyncio_offsets(); }) {}
 
   [[nodiscard]] Result<v1::ThreadDump> operator()(const TargetThread& thread) {
     python::ThreadCursor cursor(thread.state.address);
     python::RawStack raw;
-    if (auto done = target_->stacks().read(cursor, raw); !done) return fail(done);
+    if (auto done = process_->stacks().read(cursor, raw); !done) return fail(done);
     ResolvedStack stack;
-    resolve(target_->codes(), raw, stack);
+    resolve(process_->codes(), raw, stack);
     v1::ThreadDump dump;
     describe_thread(thread, dump);
     dump.set_complete(stack.whole);
@@ -49,13 +49,13 @@ class ThreadDumper {
 
  private:
   void describe_thread(const TargetThread& thread, v1::ThreadDump& dump) {
-    dump.set_pid(target_->pid().value);
+    dump.set_pid(process_->pid().value);
     dump.set_tid(thread.tid.value);
     dump.set_name(to_text(thread.name));
     dump.set_interpreter(thread.state.interpreter_id);
     dump.set_holds_gil(thread.state.holds_gil);
-    auto stat = read_thread_stat(target_->proc(), target_->pid(), thread.tid);
-    if (stat) dump.set_state(std::string(1, stat->state));
+    if (auto state = process_->run_state(thread.tid)) dump.set_state(std::string(1, *state));
+    if (thread.signal) dump.set_signal(*thread.signal);
   }
 
   void add_builtin(const ResolvedStack& stack, v1::ThreadDump& dump) {
@@ -75,22 +75,22 @@ class ThreadDumper {
     if (task && *task) publish(**task, *dump.mutable_current_task());
   }
 
-  Target* target_;
+  PythonProcess* process_;
   python::NameReader names_;
   asyncio::LoopReader loops_;
   asyncio::TaskReader tasks_;
 };
 
-void dump_target(Request& request, Target& target, v1::SamplingSummary& summary) {
-  auto threads = target.threads();
+void dump_process(Request& request, PythonProcess& process, v1::SamplingSummary& summary) {
+  auto threads = process.threads();
   v1::ServerMessage message;
   if (!threads) {
-    publish(threads.error(), target.pid(), *message.mutable_warning());
+    publish(threads.error(), process.pid(), *message.mutable_warning());
     request.send(message);
     return;
   }
   summary.set_threads(summary.threads() + static_cast<std::int32_t>(threads->size()));
-  ThreadDumper dumper(target);
+  ThreadDumper dumper(process);
   for (const auto& thread : *threads) {
     auto dumped = dumper(thread);
     if (!dumped) {
@@ -108,18 +108,51 @@ void dump_target(Request& request, Target& target, v1::SamplingSummary& summary)
   }
 }
 
-}  // namespace
-
-void dump(Request& request, const v1::Dump& asked) {
-  const auto targets = request.attach(std::span(asked.pids().data(), static_cast<std::size_t>(asked.pids_size())));
-  if (targets.empty()) return;
-  v1::SamplingSummary summary;
-  for (const auto& target : targets) dump_target(request, *target, summary);
+void conclude(Request& request, v1::SamplingSummary summary) {
   v1::ServerMessage message;
   *message.mutable_summary() = std::move(summary);
   request.send(message);
   message.mutable_done();
   request.send(message);
+}
+
+void dump_core(Request& request, const v1::Core& asked) {
+  v1::ServerMessage message;
+  auto core = request.open_core(asked);
+  if (!core) {
+    publish_core(core.error(), asked.file(), *message.mutable_failure());
+    request.send(message);
+    return;
+  }
+  request.describe(**core, *message.mutable_target());
+  message.mutable_target()->set_core(to_text(asked.file()));
+  request.send(message);
+  v1::SamplingSummary summary;
+  dump_process(request, **core, summary);
+  for (auto& sentence : (*core)->shortcomings()) {
+    publish_core({.kind = ErrorKind::kUnreadable, .what = "core file", .detail = std::move(sentence)}, asked.file(),
+                 *message.mutable_warning());
+    request.send(message);
+  }
+  conclude(request, std::move(summary));
+}
+
+}  // namespace
+
+void dump(Request& request, const v1::Dump& asked) {
+  if (asked.has_core() && asked.pids_size() > 0) {
+    request.fail_usage("either processes or a core file can be dumped, not both");
+    return;
+  }
+  if (asked.has_core()) {
+    dump_core(request, asked.core());
+    return;
+  }
+  const auto targets = request.attach(std::span(asked.pids().data(), static_cast<std::size_t>(asked.pids_size())));
+  if (targets.empty()) return;
+  v1::SamplingSummary summary;
+  for (const auto& target : targets) dump_process(request, *target, summary);
+  conclude(request, std::move(summary));
 }
 
 }  // namespace snag::daemon

@@ -91,6 +91,12 @@ void publish(const Error& error, Pid pid, v1::Failure& into) {
   if (error.kind == ErrorKind::kNotPermitted) into.set_remedy("see: snag doctor " + std::to_string(pid.value));
 }
 
+void publish_core(const Error& error, const std::string& file, v1::Failure& into) {
+  into.set_status(status_of(error.kind));
+  const bool sentence = !error.detail.empty() && error.where.is_null() && error.system_error == 0;
+  into.set_message(to_text("core " + file + ": " + (sentence ? error.detail : describe(error))));
+}
+
 Nanoseconds duration_of(const google::protobuf::Duration& duration) {
   // Bounded first: a hostile client must not overflow the sum. 10^9 s are 31 years.
   constexpr std::int64_t kMaxSeconds = 1'000'000'000;

@@ -25,6 +25,8 @@ void publish(const asyncio::TaskInfo& task, v1::TaskReference& into);
 void publish_loop(std::string_view thread_name, Tid tid, v1::Loop& into);
 // Who, what, where, how much, and the remedy where there is one.
 void publish(const Error& error, Pid pid, v1::Failure& into);
+// The same of a core file.
+void publish_core(const Error& error, const std::string& file, v1::Failure& into);
 [[nodiscard]] Nanoseconds duration_of(const google::protobuf::Duration& duration);
 
 }  // namespace snag::daemon

@@ -94,12 +94,25 @@ std::vector<std::unique_ptr<Target>> Request::attach(std::span<const std::int32_
   return targets;
 }
 
-void Request::describe(const Target& target, v1::Target& into) const {
-  into.set_pid(target.pid().value);
-  into.set_version(target.runtime().version_text);
+Result<std::unique_ptr<CoreTarget>> Request::open_core(const v1::Core& asked) const {
+  if (!caller_.is_owner) {
+    return fail({.kind = ErrorKind::kNotPermitted,
+                 .what = "core file",
+                 .detail = "a daemon that others share reads no core files; snag dump --core starts one of its own"});
+  }
+  return CoreTarget::open(asked.file(), asked.executable());
+}
+
+void Request::describe(const PythonProcess& process, v1::Target& into) const {
+  into.set_pid(process.pid().value);
+  into.set_version(process.runtime().version_text);
   into.set_implementation("CPython");
+  into.set_layout_source(process.runtime().layout_source);
+}
+
+void Request::describe(const Target& target, v1::Target& into) const {
+  describe(static_cast<const PythonProcess&>(target), into);
   if (auto command = command_of(*proc_, target.pid())) into.set_runner(runner_of(*command));
-  into.set_layout_source(target.runtime().layout_source);
 }
 
 void Request::fail_usage(std::string message) {

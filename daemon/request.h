@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "daemon/connection.h"
+#include "daemon/core_target.h"
 #include "daemon/target.h"
 #include "proto/stream/intern.h"
 
@@ -14,6 +15,8 @@ namespace snag::daemon {
 // Who is at the other end of the socket: SO_PEERCRED.
 struct Caller {
   std::uint32_t user = 0;
+  // It started this daemon for itself, which can do no more than it can.
+  bool is_owner = false;
 };
 
 // What a running request needs of its surroundings: the client, /proc, and who asks.
@@ -37,7 +40,13 @@ class Request {
   // kNotPermitted when the caller is neither root nor the owner of the process: the daemon's own rights are not his.
   [[nodiscard]] Result<std::unique_ptr<Target>> attach(Pid pid);
 
-  // What the client is told of a target that it attached to; its loops are not among it.
+  // kNotPermitted when the daemon is not the caller's own: a core file names other files at its will, and what lies in
+  // them is shown.
+  [[nodiscard]] Result<std::unique_ptr<CoreTarget>> open_core(const v1::Core& asked) const;
+
+  // What the client is told of a process; its loops are not among it.
+  void describe(const PythonProcess& process, v1::Target& into) const;
+  // The same, and who runs it.
   void describe(const Target& target, v1::Target& into) const;
   void fail_usage(std::string message);
   void warn(Pid pid, std::string message);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -33,12 +34,16 @@ bool somebody_listens(const sockaddr_un& address) {
   return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
 }
 
-Caller caller_of(int socket) {
+enum class Daemon { kShared, kPrivate };
+
+Caller caller_of(int socket, Daemon kind) {
   ucred credentials{};
   socklen_t size = sizeof credentials;
   constexpr std::uint32_t kNobody = 65534;
   if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return {.user = kNobody};
-  return {.user = credentials.uid};
+  // A program with capabilities or a user of its own (setcap, setuid) can do more than whoever starts it.
+  const bool is_owner = kind == Daemon::kPrivate && ::getauxval(AT_SECURE) == 0;
+  return {.user = credentials.uid, .is_owner = is_owner};
 }
 
 // A client and the thread that serves it.
@@ -48,14 +53,14 @@ struct Client {
   std::thread thread;
 };
 
-void serve_client(UniqueDescriptor socket) {
+void serve_client(UniqueDescriptor socket, Daemon kind) {
   // Sleeps end when they should, not up to 50 µs later.
   ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
   // A sample takes microseconds, but at its time: it goes before what computes, the client among it. Of this thread
   // only; without CAP_SYS_NICE it stays as it was.
   constexpr int kBeforeOthers = -10;
   ::setpriority(PRIO_PROCESS, 0, kBeforeOthers);
-  const Caller caller = caller_of(socket.get());
+  const Caller caller = caller_of(socket.get(), kind);
   Connection connection(std::move(socket));
   serve(connection, ProcRoot(), caller);
 }
@@ -82,7 +87,7 @@ void accept_one(const UniqueDescriptor& listener, std::list<Client>& clients) {
   auto& client = clients.emplace_back();
   client.socket = socket.get();
   client.thread = std::thread([&client, owned = std::move(socket)]() mutable {
-    serve_client(std::move(owned));
+    serve_client(std::move(owned), Daemon::kShared);
     client.done = true;
   });
 }
@@ -133,6 +138,6 @@ void serve_all(const UniqueDescriptor& listener, int stop) {
   for (auto& client : clients) client.thread.join();
 }
 
-void serve_one(UniqueDescriptor socket) { serve_client(std::move(socket)); }
+void serve_one(UniqueDescriptor socket) { serve_client(std::move(socket), Daemon::kPrivate); }
 
 }  // namespace snag::daemon

@@ -1,6 +1,10 @@
 #include "daemon/target.h"
 
+#include <unordered_map>
+
 #include "daemon/clock.h"
+#include "readers/process/elf_image.h"
+#include "readers/process/live_memory.h"
 #include "readers/process/namespaces.h"
 #include "readers/process/permission.h"
 #include "readers/process/threads.h"
@@ -45,6 +49,10 @@ std::string executable_of(const ProcRoot& proc, Pid pid) {
   return link ? *link : std::string();
 }
 
+ElfOpener opener_of(const ProcRoot& proc, Pid pid) {
+  return [&proc, pid](const Mapping& mapping) { return open_mapped_elf(proc, pid, mapping); };
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Target>> Target::attach(const ProcRoot& proc, Pid pid) {
@@ -56,8 +64,7 @@ Result<std::unique_ptr<Target>> Target::attach(const ProcRoot& proc, Pid pid) {
     if (mappings.error().kind == ErrorKind::kNotPermitted) return fail(not_permitted(proc, pid));
     return fail(mappings);
   }
-  const LiveMemory memory(pid);
-  auto runtime = python::find_runtime(proc, pid, memory, *mappings);
+  auto runtime = python::find_runtime(opener_of(proc, pid), LiveMemory(pid), *mappings);
   if (!runtime) {
     if (runtime.error().kind == ErrorKind::kNotPermitted) return fail(not_permitted(proc, pid));
     return fail(runtime);
@@ -69,15 +76,12 @@ Result<std::unique_ptr<Target>> Target::attach(const ProcRoot& proc, Pid pid) {
 
 Target::Target(const ProcRoot& proc, ProcessIdentity identity, std::vector<Mapping> mappings, python::Runtime runtime,
                Nanoseconds clock_offset)
-    : proc_(proc),
+    : PythonProcess(identity.pid, std::make_unique<LiveMemory>(identity.pid), std::move(runtime), &now),
+      proc_(proc),
       identity_(identity),
-      memory_(identity.pid),
       mappings_(std::move(mappings)),
-      runtime_(std::move(runtime)),
       clock_offset_(clock_offset),
-      executable_(executable_of(proc, identity.pid)),
-      codes_(std::make_unique<python::CodeCache>(memory_, runtime_)),
-      stacks_(std::make_unique<python::StackReader>(memory_, runtime_, &now)) {}
+      executable_(executable_of(proc, identity.pid)) {}
 
 Result<std::vector<TargetThread>> Target::threads() const {
   auto numbers = all_thread_numbers(proc_, pid());
@@ -88,7 +92,7 @@ Result<std::vector<TargetThread>> Target::threads() const {
     tids.push_back(Tid{number.targets});
     ours.emplace(number.targets, number.ours);
   }
-  auto states = python::list_thread_states(memory_, runtime_, tids);
+  auto states = python::list_thread_states(memory(), runtime(), tids);
   if (!states) return fail(states);
   std::vector<TargetThread> threads;
   for (auto& state : *states) {
@@ -106,15 +110,20 @@ std::optional<asyncio::ModuleOffsets> Target::asyncio_offsets() const {
   // Its mappings now: asyncio may have been imported since we attached.
   const auto mappings = read_mappings(proc_, pid());
   if (!mappings) return std::nullopt;
-  const auto offsets = asyncio::find_module_offsets(proc_, pid(), runtime_.file, *mappings);
+  const auto offsets = asyncio::find_module_offsets(opener_of(proc_, pid()), runtime().file, *mappings);
   return offsets ? *offsets : std::nullopt;
+}
+
+std::optional<char> Target::run_state(Tid tid) const {
+  auto stat = read_thread_stat(proc_, pid(), tid);
+  return stat ? std::optional(stat->state) : std::nullopt;
 }
 
 std::optional<std::string> Target::ended() const {
   const std::string who = "pid " + std::to_string(pid().value);
   if (!still_alive(proc_, identity_)) return who + " has ended";
   if (!executable_.empty() && executable_of(proc_, pid()) != executable_) return who + " executes another program now";
-  auto now = python::prove_runtime(memory_, runtime_.address, runtime_.version);
+  auto now = python::prove_runtime(memory(), runtime().address, runtime().version);
   if (!now && now.error().kind != ErrorKind::kNotPermitted) return who + " has no Python runtime any more";
   return std::nullopt;
 }

@@ -3,53 +3,31 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
-#include "readers/asyncio/module_offsets.h"
+#include "daemon/python_process.h"
 #include "readers/base/clock.h"
 #include "readers/process/identity.h"
-#include "readers/process/live_memory.h"
 #include "readers/process/mappings.h"
 #include "readers/process/proc_root.h"
-#include "readers/python/code_cache.h"
-#include "readers/python/runtime.h"
-#include "readers/python/stack_reader.h"
-#include "readers/python/thread_states.h"
 
 namespace snag::daemon {
 
-// A thread of a target, in both numberings.
-struct TargetThread {
-  python::ThreadState state;
-  Tid tid;           // in our PID namespace: the name below /proc/PID/task; 0 where not known
-  std::string name;  // comm; any bytes
-};
-
-// One live CPython process that is watched: everything that is found out once, at attach. Not movable: its parts refer
-// to each other.
-class Target {
+// One live CPython process that is watched: everything that is found out once, at attach.
+class Target final : public PythonProcess {
  public:
   // kNoSuchProcess, kNotPermitted, kNotPython or kUnsupported, each with a detail for the operator.
   [[nodiscard]] static Result<std::unique_ptr<Target>> attach(const ProcRoot& proc, Pid pid);
 
-  Target(const Target&) = delete;
-  Target& operator=(const Target&) = delete;
-
-  [[nodiscard]] Pid pid() const { return identity_.pid; }
   [[nodiscard]] const ProcRoot& proc() const { return proc_; }
-  [[nodiscard]] const RemoteMemory& memory() const { return memory_; }
-  [[nodiscard]] const python::Runtime& runtime() const { return runtime_; }
   [[nodiscard]] const std::vector<Mapping>& mappings() const { return mappings_; }
-  [[nodiscard]] python::CodeCache& codes() { return *codes_; }
-  [[nodiscard]] python::StackReader& stacks() { return *stacks_; }
   // By how much the target's CLOCK_MONOTONIC is ahead of ours.
   [[nodiscard]] Nanoseconds clock_offset() const { return clock_offset_; }
 
-  // The Python threads now, by address of their state.
-  [[nodiscard]] Result<std::vector<TargetThread>> threads() const;
-  // What its _asyncio says of its own structs, if it has loaded one that does.
-  [[nodiscard]] std::optional<asyncio::ModuleOffsets> asyncio_offsets() const;
+  // As they are now.
+  [[nodiscard]] Result<std::vector<TargetThread>> threads() const override;
+  [[nodiscard]] std::optional<char> run_state(Tid tid) const override;
+  [[nodiscard]] std::optional<asyncio::ModuleOffsets> asyncio_offsets() const override;
   // Why it can be watched no longer; nullopt while it can.
   [[nodiscard]] std::optional<std::string> ended() const;
 
@@ -59,13 +37,9 @@ class Target {
 
   ProcRoot proc_;
   ProcessIdentity identity_;
-  LiveMemory memory_;
   std::vector<Mapping> mappings_;
-  python::Runtime runtime_;
   Nanoseconds clock_offset_;
   std::string executable_;  // where /proc/PID/exe pointed at attach
-  std::unique_ptr<python::CodeCache> codes_;
-  std::unique_ptr<python::StackReader> stacks_;
 };
 
 }  // namespace snag::daemon

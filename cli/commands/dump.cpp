@@ -28,6 +28,7 @@ class DumpHandler : public Handler {
  private:
   void on_target(const v1::Target& target) {
     pid_ = target.pid();
+    of_core_ = !target.core().empty();
     if (!json_) environment_.out.write(gap() + target_line(target) + "\n");
   }
 
@@ -37,7 +38,7 @@ class DumpHandler : public Handler {
     // Threads of several processes must be told apart, also where the daemon sent no word about the process.
     if (thread.pid() != pid_) out.write(gap() + "pid " + std::to_string(thread.pid()) + "\n");
     pid_ = thread.pid();
-    out.write(gap() + thread_text(thread, out));
+    out.write(gap() + thread_text(thread, of_core_, out));
   }
 
   // What goes between two paragraphs.
@@ -46,6 +47,7 @@ class DumpHandler : public Handler {
   const bool json_;
   Environment& environment_;
   std::int32_t pid_ = 0;  // of what was said last
+  bool of_core_ = false;
   bool begun_ = false;
 };
 
@@ -54,9 +56,14 @@ class DumpHandler : public Handler {
 ExitStatus run_dump(const DumpOptions& options, bool json, const std::optional<std::string>& socket,
                     Environment& environment) {
   v1::ClientMessage message;
-  message.mutable_dump()->mutable_pids()->Add(options.pids.begin(), options.pids.end());
   DumpHandler handler(json, environment);
-  return run_request(message, socket, handler, environment);
+  if (options.core.empty()) {
+    message.mutable_dump()->mutable_pids()->Add(options.pids.begin(), options.pids.end());
+    return run_request(message, socket, handler, environment);
+  }
+  message.mutable_dump()->mutable_core()->set_file(options.core);
+  message.mutable_dump()->mutable_core()->set_executable(options.executable);
+  return run_request(message, environment.connect_privately(), handler, environment);
 }
 
 }  // namespace snag::cli

@@ -31,14 +31,18 @@ ExitStatus conclude(const Outcome& outcome, Environment& environment) {
   return fail(environment, ExitStatus::kFailed, "writing to standard output: " + why, "");
 }
 
-ExitStatus run_request(const v1::ClientMessage& message, const std::optional<std::string>& socket, Handler& handler,
+ExitStatus run_request(const v1::ClientMessage& message, ConnectResult connected, Handler& handler,
                        Environment& environment) {
-  ConnectResult connected = environment.connect(socket);
   if (const auto* error = std::get_if<ConnectError>(&connected)) {
     return fail(environment, ExitStatus::kFailed, error->sentence, error->remedy);
   }
   Session session(std::get<Connection>(connected), environment.signals);
   return conclude(session.request(message, handler, &environment.out), environment);
+}
+
+ExitStatus run_request(const v1::ClientMessage& message, const std::optional<std::string>& socket, Handler& handler,
+                       Environment& environment) {
+  return run_request(message, environment.connect(socket), handler, environment);
 }
 
 }  // namespace snag::cli

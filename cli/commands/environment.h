@@ -18,6 +18,7 @@ struct Environment {
   Output& error;  // everything else
   Signals& signals;
   std::function<ConnectResult(const std::optional<std::string>& socket)> connect;
+  std::function<ConnectResult()> connect_privately;
 };
 
 // Says on stderr what went wrong, if anything did, and with what status the program ends. The handler has written out
@@ -27,7 +28,10 @@ struct Environment {
 [[nodiscard]] ExitStatus fail(Environment& environment, ExitStatus status, const std::string& sentence,
                               const std::string& remedy);
 
-// Opens the connection and runs one request over it.
+// Runs one request over the connection, if there is one.
+[[nodiscard]] ExitStatus run_request(const v1::ClientMessage& message, ConnectResult connected, Handler& handler,
+                                     Environment& environment);
+// Opens the connection first.
 [[nodiscard]] ExitStatus run_request(const v1::ClientMessage& message, const std::optional<std::string>& socket,
                                      Handler& handler, Environment& environment);
 

@@ -148,15 +148,19 @@ std::optional<fs::path> find_daemon() {
   return std::nullopt;
 }
 
-ConnectResult connect(const std::optional<std::string>& socket) {
-  if (socket) return connect_to_socket(*socket);
-  const char* from_environment = std::getenv("SNAG_SOCKET");
-  if (from_environment != nullptr && *from_environment != '\0') return connect_to_socket(from_environment);
+ConnectResult connect_privately() {
   const std::optional<fs::path> program = find_daemon();
   if (!program) {
     return ConnectError{"snagd is neither beside snag, nor in ../libexec/snag, nor along $PATH", "install Snag again"};
   }
   return start_private_daemon(*program);
+}
+
+ConnectResult connect(const std::optional<std::string>& socket) {
+  if (socket) return connect_to_socket(*socket);
+  const char* from_environment = std::getenv("SNAG_SOCKET");
+  if (from_environment != nullptr && *from_environment != '\0') return connect_to_socket(from_environment);
+  return connect_privately();
 }
 
 }  // namespace snag::cli

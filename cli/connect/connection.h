@@ -46,6 +46,9 @@ using ConnectResult = std::variant<Connection, ConnectError>;
 // Beside our own executable, then in ../libexec/snag, then along $PATH.
 [[nodiscard]] std::optional<std::filesystem::path> find_daemon();
 
+// A private daemon, whatever the environment says.
+[[nodiscard]] ConnectResult connect_privately();
+
 // The socket named on the command line, else in $SNAG_SOCKET, else a private daemon.
 [[nodiscard]] ConnectResult connect(const std::optional<std::string>& socket);
 

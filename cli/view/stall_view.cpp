@@ -110,7 +110,8 @@ std::string loops_words(const v1::Target& target) {
 }  // namespace
 
 std::string target_line(const v1::Target& target) {
-  std::string text = "pid " + std::to_string(target.pid()) + "  ";
+  std::string text = target.core().empty() ? "" : "core " + printable(target.core()) + "  ";
+  text += "pid " + std::to_string(target.pid()) + "  ";
   text += (target.implementation().empty() ? "Python" : printable(target.implementation())) + " " +
           printable(target.version()) + "  ";
   std::set<std::string_view> kinds;
@@ -120,6 +121,7 @@ std::string target_line(const v1::Target& target) {
     if (!kind.empty()) runner += (runner.empty() ? "" : ", ") + std::string(kind);
   }
   if (!runner.empty()) text += runner + "  ";
+  if (!target.core().empty()) return text + "layout from " + printable(target.layout_source());
   return text + loops_words(target);
 }
 

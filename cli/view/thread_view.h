@@ -8,7 +8,8 @@
 
 namespace snag::cli {
 
-// One thread's stack, innermost frame first, and what is known of the thread above it.
-[[nodiscard]] std::string thread_text(const v1::ThreadDump& thread, const Output& output);
+// One thread's stack, innermost frame first, and what is known of the thread above it; `of_core`: it was
+// read from a core file, which tells of no states.
+[[nodiscard]] std::string thread_text(const v1::ThreadDump& thread, bool of_core, const Output& output);
 
 }  // namespace snag::cli

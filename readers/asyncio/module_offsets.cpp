@@ -4,7 +4,6 @@
 #include <array>
 #include <cstring>
 
-#include "readers/process/elf_image.h"
 #include "readers/python/debug_offsets.h"
 
 namespace snag::asyncio {
@@ -75,11 +74,11 @@ Result<ModuleOffsets> parse_module_offsets(std::span<const std::byte> bytes) {
                        .running_task = offset(kThreadRunningTask)};
 }
 
-Result<std::optional<ModuleOffsets>> find_module_offsets(const ProcRoot& proc, Pid pid, std::string_view runtime_file,
+Result<std::optional<ModuleOffsets>> find_module_offsets(const ElfOpener& open, std::string_view runtime_file,
                                                          std::span<const Mapping> mappings) {
   for (const auto& mapping : mappings) {
     if (mapping.file_offset != 0 || !may_have_them(mapping, runtime_file)) continue;
-    const auto image = open_mapped_elf(proc, pid, mapping);
+    const auto image = open(mapping);
     if (!image) continue;
     const auto section = image->find_section(".AsyncioDebug");
     if (!section) continue;

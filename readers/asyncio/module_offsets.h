@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "readers/base/result.h"
+#include "readers/process/elf_image.h"
 #include "readers/process/mappings.h"
-#include "readers/process/proc_root.h"
 #include "readers/python/layout.h"
 
 namespace snag::asyncio {
@@ -32,7 +32,7 @@ struct ModuleOffsets {
 
 // Finds them among a target's files: in an extension module _asyncio, or in `runtime_file`, which has the interpreter
 // and may have its modules built in. nullopt: it has not loaded _asyncio, or is too old.
-[[nodiscard]] Result<std::optional<ModuleOffsets>> find_module_offsets(const ProcRoot& proc, Pid pid,
+[[nodiscard]] Result<std::optional<ModuleOffsets>> find_module_offsets(const ElfOpener& open,
                                                                        std::string_view runtime_file,
                                                                        std::span<const Mapping> mappings);
 

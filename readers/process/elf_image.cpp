@@ -11,7 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "readers/process/elf_notes.h"
 #include "readers/process/live_memory.h"
+#include "readers/process/regular_file.h"
 #include "readers/process/unique_descriptor.h"
 
 namespace snag {
@@ -28,39 +30,27 @@ constexpr std::size_t kMaxSections = 0xff00;
 constexpr std::size_t kMaxProgramHeaders = 256;
 // .symtab of the largest C++ executables takes some 100 MiB at 24 bytes a symbol, their .strtab several times that.
 constexpr std::size_t kMaxTable = std::size_t{512} << 20U;
-// A build id is 20 bytes, and its note one of a few in a section of some hundred.
-constexpr std::size_t kMaxNotes = std::size_t{64} << 10U;
-constexpr std::size_t kMaxBuildId = 64;
 
 Error elf_error(ErrorKind kind, std::string detail) {
   return {.kind = kind, .what = kWhat, .detail = std::move(detail)};
 }
 
 Error open_error(int system_error) {
+  if (system_error == EINVAL) return elf_error(ErrorKind::kUnsupported, "no regular file");
   ErrorKind kind = ErrorKind::kSystem;
   if (system_error == ENOENT || system_error == ENOTDIR || system_error == ELOOP) kind = ErrorKind::kUnreadable;
   if (system_error == EACCES || system_error == EPERM) kind = ErrorKind::kNotPermitted;
   return {.kind = kind, .what = kWhat, .system_error = system_error};
 }
 
-bool read_file(int file, std::uint64_t offset, std::span<std::byte> into) {
-  while (!into.empty()) {
-    const ssize_t got = ::pread(file, into.data(), into.size(), static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return false;
-    offset += static_cast<std::uint64_t>(got);
-    into = into.subspan(static_cast<std::size_t>(got));
-  }
-  return true;
-}
-
 // Before libelf sees the file: it allocates as many descriptors as the header speaks of.
 Result<Elf64_Ehdr> read_header(int file) {
   Elf64_Ehdr header;
-  if (!read_file(file, 0, std::as_writable_bytes(std::span(&header, 1)))) {
-    return fail(elf_error(ErrorKind::kInconsistent, "shorter than an ELF header"));
+  const auto bytes = std::as_writable_bytes(std::span(&header, 1));
+  if (!read_at(file, 0, bytes.first(SELFMAG)) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
+    return fail(elf_error(ErrorKind::kUnsupported, "no ELF file"));
   }
-  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return fail(elf_error(ErrorKind::kUnsupported, "no ELF file"));
+  if (!read_at(file, 0, bytes)) return fail(elf_error(ErrorKind::kInconsistent, "shorter than an ELF header"));
   if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
       header.e_machine != EM_X86_64) {
     return fail(elf_error(ErrorKind::kUnsupported, "not for x86-64: Snag reads 64-bit x86 processes only"));
@@ -84,31 +74,6 @@ bool is_name_at(const Elf_Data* names, std::uint64_t offset, std::string_view na
   return text[name.size()] == '\0' && name == std::string_view(text, name.size());
 }
 
-std::string hexadecimal(std::span<const unsigned char> bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const unsigned char byte : bytes) {
-    text.push_back(kDigits[byte >> 4U]);
-    text.push_back(kDigits[byte & 15U]);
-  }
-  return text;
-}
-
-// The first build id among the notes of one segment.
-std::optional<std::string> find_build_id(Elf_Data* notes) {
-  GElf_Nhdr note;
-  std::size_t name = 0;
-  std::size_t description = 0;
-  for (std::size_t at = 0; (at = gelf_getnote(notes, at, &note, &name, &description)) != 0;) {
-    const auto* bytes = static_cast<const unsigned char*>(notes->d_buf);
-    if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != sizeof(ELF_NOTE_GNU)) continue;
-    if (std::memcmp(bytes + name, ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU)) != 0) continue;
-    if (note.n_descsz == 0 || note.n_descsz > kMaxBuildId) continue;
-    return hexadecimal({bytes + description, note.n_descsz});
-  }
-  return std::nullopt;
-}
-
 struct EndElf {
   void operator()(Elf* elf) const { elf_end(elf); }
 };
@@ -116,7 +81,7 @@ struct EndElf {
 Result<FileIdentity> check_file(int file) {
   struct stat status = {};
   if (::fstat(file, &status) != 0) return fail(open_error(errno));
-  if (!S_ISREG(status.st_mode)) return fail(elf_error(ErrorKind::kUnreadable, "no regular file"));
+  if (!S_ISREG(status.st_mode)) return fail(elf_error(ErrorKind::kUnsupported, "no regular file"));
   if (status.st_size > kMaxFile) return fail(elf_error(ErrorKind::kOutOfBounds, "larger than any executable"));
   constexpr std::int64_t kSecond = 1'000'000'000;
   return FileIdentity{.device = status.st_dev,
@@ -240,7 +205,7 @@ Result<void> ElfImage::read(Address address, std::span<std::byte> into, const ch
     if (address < segment.address) continue;
     const std::uint64_t offset = address.value - segment.address.value;
     if (offset > segment.file_size || into.size() > segment.file_size - offset) continue;
-    if (read_file(state_->file.get(), segment.file_offset + offset, into)) return {};
+    if (read_at(state_->file.get(), segment.file_offset + offset, into)) return {};
   }
   return fail(Error{.kind = ErrorKind::kUnreadable, .what = what, .where = address, .wanted = into.size()});
 }
@@ -249,18 +214,16 @@ std::optional<std::string> ElfImage::build_id() const {
   // By segments, not sections: they are there also when the section headers were stripped.
   std::size_t count = 0;
   if (elf_getphdrnum(state_->elf.get(), &count) != 0 || count > kMaxProgramHeaders) return std::nullopt;
+  std::vector<Elf64_Phdr> segments;
   for (std::size_t i = 0; i < count; ++i) {
     GElf_Phdr header;
     if (gelf_getphdr(state_->elf.get(), static_cast<int>(i), &header) == nullptr) break;
-    if (header.p_type != PT_NOTE || header.p_filesz > kMaxNotes) continue;
-    if (!state_->is_within_file(header.p_offset, header.p_filesz)) continue;
-    Elf_Data* notes =
-        elf_getdata_rawchunk(state_->elf.get(), static_cast<std::int64_t>(header.p_offset), header.p_filesz,
-                             header.p_align == sizeof(std::uint64_t) ? ELF_T_NHDR8 : ELF_T_NHDR);
-    if (notes == nullptr) continue;
-    if (auto id = find_build_id(notes)) return id;
+    if (state_->is_within_file(header.p_offset, header.p_filesz)) segments.push_back(header);
   }
-  return std::nullopt;
+  const auto read = [this](std::uint64_t offset, std::span<std::byte> into) {
+    return read_at(descriptor(), offset, into);
+  };
+  return find_build_id(read, segments);
 }
 
 Result<ElfImage> open_elf_descriptor(int descriptor) {
@@ -281,10 +244,9 @@ Result<ElfImage> open_elf_descriptor(int descriptor) {
 }
 
 Result<ElfImage> open_elf(const std::filesystem::path& path) {
-  // O_NONBLOCK: what the target calls a library may be a pipe, whose opening would wait for a writer.
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-  if (descriptor < 0) return fail(open_error(errno));
-  return open_elf_descriptor(descriptor);
+  UniqueDescriptor file = open_regular(path);
+  if (!file.is_open()) return fail(open_error(errno));
+  return open_elf_descriptor(file.release());
 }
 
 }  // namespace snag

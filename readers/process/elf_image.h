@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -88,8 +89,8 @@ class ElfImage {
   std::unique_ptr<State> state_;
 };
 
-// kUnsupported when it is no x86-64 ELF64 executable or shared object, kInconsistent when corrupt or truncated,
-// kNotPermitted, kUnreadable when there is no such file or it is no regular one.
+// kUnsupported when it is no x86-64 ELF64 executable or shared object (or no regular file), kInconsistent when corrupt
+// or truncated, kNotPermitted, kUnreadable when there is no such file.
 [[nodiscard]] Result<ElfImage> open_elf(const std::filesystem::path& path);
 // Takes the descriptor over, also when it fails.
 [[nodiscard]] Result<ElfImage> open_elf_descriptor(int descriptor);
@@ -97,6 +98,8 @@ class ElfImage {
 // through /proc/PID/root/PATH (links resolved within the target's root), /proc/PID/map_files (needs CAP_SYS_ADMIN or
 // CAP_CHECKPOINT_RESTORE), /proc/PID/exe.
 [[nodiscard]] Result<ElfImage> open_mapped_elf(const ProcRoot& root, Pid pid, const Mapping& mapping);
+// How the file behind a mapping is opened: by the function above for a live process, by CoreFiles for a core.
+using ElfOpener = std::function<Result<ElfImage>(const Mapping&)>;
 
 // What to add to an address as linked, given all mappings of that file. Every PT_LOAD is matched by its file offset:
 // the lowest executable mapping would be wrong, since libffi's trampolines map a page of the executable a second time.

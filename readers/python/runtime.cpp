@@ -200,11 +200,10 @@ Result<Runtime> prove_runtime(const RemoteMemory& memory, Address address, Versi
   return runtime;
 }
 
-Result<Runtime> find_runtime(const ProcRoot& proc, Pid pid, const RemoteMemory& memory,
-                             std::span<const Mapping> mappings) {
+Result<Runtime> find_runtime(const ElfOpener& open, const RemoteMemory& memory, std::span<const Mapping> mappings) {
   std::optional<Error> first_error;
   for (const auto& file : files_to_try(mappings)) {
-    auto image = open_mapped_elf(proc, pid, file);
+    auto image = open(file);
     if (!image) continue;
     auto found = look_into(*image, mappings_of_file(mappings, file), memory);
     if (!found) continue;

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "readers/process/elf_image.h"
 #include "readers/process/mappings.h"
-#include "readers/process/proc_root.h"
 #include "readers/process/remote_memory.h"
 #include "readers/python/layout.h"
 
@@ -27,7 +27,7 @@ struct Runtime {
 // Looks through the target's mapped ELF files (the executable, then libpython, then what else is executable) for the
 // section .PyRuntime or the dynamic symbol _PyRuntime.
 // kNotPython: none has it; kUnsupported: it has one, of a version or build without a proved layout.
-[[nodiscard]] Result<Runtime> find_runtime(const ProcRoot& proc, Pid pid, const RemoteMemory& memory,
+[[nodiscard]] Result<Runtime> find_runtime(const ElfOpener& open, const RemoteMemory& memory,
                                            std::span<const Mapping> mappings);
 
 // The same, for a runtime whose place and version are known: chooses the layout and proves it on the memory.

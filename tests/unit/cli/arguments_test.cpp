@@ -37,6 +37,18 @@ TEST_CASE("processes are named with and without -p, each counts once") {
   CHECK(options_of<DoctorOptions>({"doctor", "9"}).pid == 9);
 }
 
+TEST_CASE("dump is of processes or of a core file, which a daemon of its own reads") {
+  const auto options = options_of<DumpOptions>({"dump", "--core", "a core", "--executable", "/old/python3"});
+  CHECK(options.core == "a core");
+  CHECK(options.executable == "/old/python3");
+  CHECK(refused({"dump", "--core", "core", "7"}) == "either a PID or --core, not both");
+  CHECK(refused({"dump", "--executable", "/old/python3", "7"}) == "--executable belongs to --core");
+  CHECK(refused({"dump", "--core", ""}) == "--core '': a file is needed");
+  CHECK(refused({"dump", "--core", "core", "--socket", "/s"}) ==
+        "--core is read by a snagd of its own, not by the one at --socket");
+  CHECK_FALSE(refused({"doctor", "--core", "core"}).empty());
+}
+
 TEST_CASE("what is no process is refused with its name") {
   CHECK(refused({"stalls", "0"}) == "PID 0 is not a process: process numbers begin at 1");
   CHECK(refused({"dump", "-5"}) == "PID -5 is not a process: process numbers begin at 1");

@@ -286,6 +286,40 @@ TEST_CASE("dump shows each thread with what is known of it, innermost frame firs
              Catch::Matchers::StartsWith("{\"thread\":{\"pid\":4242,"));
 }
 
+TEST_CASE("dump of a core tells of no states, but in which thread the process ended") {
+  const auto script = [](Peer& peer) {
+    const auto request = peer.greet();
+    if (request.dump().core().file() != "the core" || request.dump().core().executable() != "/old/python3") return;
+    v1::ServerMessage message;
+    v1::Target& target = *message.mutable_target();
+    target.set_pid(42);
+    target.set_version("3.12.1");
+    target.set_implementation("CPython");
+    target.set_layout_source("table 3.12");
+    target.set_core("the core");
+    peer.send(message);
+    for (const int tid : {42, 43}) {
+      v1::ThreadDump& thread = *message.mutable_thread();
+      thread.Clear();
+      thread.set_pid(42);
+      thread.set_tid(tid);
+      thread.set_signal(tid == 43 ? SIGSEGV : 0);
+      thread.set_holds_gil(tid == 43);
+      thread.set_complete(true);
+      peer.send(message);
+    }
+    peer.done();
+  };
+  CHECK(run_snag({"dump", "--core", "the core", "--executable", "/old/python3"}, script).out ==
+        "core the core  pid 42  CPython 3.12.1  layout from table 3.12\n"
+        "\n"
+        "Thread 42 main thread\n"
+        "    [no Python code]\n"
+        "\n"
+        "Thread 43  ended by SIGSEGV, holds the GIL\n"
+        "    [no Python code]\n");
+}
+
 TEST_CASE("ps is a table, with why some cannot be attached below it") {
   const auto script = [](Peer& peer) {
     if (!peer.greet().has_list_processes()) return;

@@ -35,7 +35,10 @@ Ran run(std::vector<std::string> arguments, int out,
   cli::Output output(out < 0 ? out_file.descriptor.get() : out);
   cli::Output error(error_file.descriptor.get());
   cli::Signals signals;
-  cli::Environment environment{.out = output, .error = error, .signals = signals, .connect = std::move(connect)};
+  cli::Environment environment{
+      .out = output, .error = error, .signals = signals, .connect = connect, .connect_privately = [connect] {
+        return connect(std::nullopt);
+      }};
   const cli::ExitStatus status = cli::run(arguments, environment);
   return {.status = status, .out = out_file.text(), .error = error_file.text()};
 }

@@ -72,8 +72,9 @@ class Client {
 // A session in a thread of its own, as the server runs it.
 class Served {
  public:
-  explicit Served(std::pair<UniqueDescriptor, UniqueDescriptor> ends = socket_pair())
+  explicit Served(std::pair<UniqueDescriptor, UniqueDescriptor> ends = socket_pair(), bool is_owner = false)
       : client(std::move(ends.first)),
+        is_owner_(is_owner),
         thread_([this, socket = ends.second.release()] { run(UniqueDescriptor(socket)); }) {}
   ~Served() {
     client.leave();
@@ -87,9 +88,10 @@ class Served {
  private:
   void run(UniqueDescriptor socket) const {
     Connection connection(std::move(socket));
-    serve(connection, proc_, Caller{.user = ::getuid()});
+    serve(connection, proc_, Caller{.user = ::getuid(), .is_owner = is_owner_});
   }
 
+  bool is_owner_;
   ProcRoot proc_;
   std::thread thread_;
 };
@@ -305,6 +307,27 @@ TEST_CASE("a message longer than the protocol allows is dropped, not sent") {
   CHECK_FALSE(running.connection.is_gone());
   running.connection.drain(std::chrono::seconds(10));
   CHECK(running.client.next()->warning().message() == "xxxxx");
+}
+
+// A core names further files that are then read: by a daemon with rights of its own, whatever its clients want to see.
+TEST_CASE("a core file is opened for whoever owns the daemon, and for nobody else, root neither") {
+  v1::ClientMessage message;
+  message.mutable_dump()->mutable_core()->set_file("/proc/self/exe");
+  Served shared;
+  shared.client.send_hello();
+  REQUIRE(shared.client.next());
+  shared.client.send(message);
+  CHECK(shared.client.next()->failure().status() == v1::Failure::NOT_PERMITTED);
+  Served owned(socket_pair(), true);
+  owned.client.send_hello();
+  REQUIRE(owned.client.next());
+  owned.client.send(message);
+  const auto answer = owned.client.next();
+  CHECK(answer->failure().status() == v1::Failure::FAILED);
+  CHECK_THAT(answer->failure().message(), Catch::StartsWith("core /proc/self/exe: ") && Catch::Contains("no core"));
+  message.mutable_dump()->add_pids(1);
+  owned.client.send(message);
+  CHECK(owned.client.next()->failure().status() == v1::Failure::USAGE);
 }
 
 TEST_CASE("the runner of a process is told by its command line") {
