@@ -17,7 +17,7 @@ from wire import hear, name_in_snag, ready
 DEPTH = 200
 TASK = "order-7"
 
-arrived = queue.SimpleQueue()
+arrived = getattr(queue, "SimpleQueue", queue.Queue)()  # in C from 3.7 on: no frame of its own
 gate = threading.Lock()
 gate.acquire()
 
