@@ -1,4 +1,4 @@
-"""What `./run test` ends with: the truth tests' figures by interpreter, what was skipped and why, and one line of sums.
+"""What `./run test` ends with: one table of what was shown on which interpreter, the longer tests' figures, and one line of sums.
 
 usage: closing_table.py RESULTS JUNIT...   RESULTS: a folder of the truth tests' figures; JUNIT: ctest's own reports.
 The last line reads `N passed, N failed, N skipped`; the exit status is 1 when anything failed or nothing ran.
@@ -10,47 +10,72 @@ import xml.etree.ElementTree as xml
 from collections import Counter
 from pathlib import Path
 
-INTERPRETERS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "debian")
-TESTS = ("stalls", "attach", "stacks", "rate", "read_only", "hard_ends", "stops", "core", "wrong_input", "server", "commands",
-         "demo", "flamegraph_browser", "targets")
-COLUMNS_A_TABLE = 7  # so that it fits a terminal
+sys.path.insert(0, str(Path(__file__).resolve().parent / "truth"))
+
+from harness.interpreters import ENTRIES, ROWS  # noqa: E402
+
+# A column of the table, and the test of matrix_test.py that it tells of.
+COLUMNS = {"attach": "test_attach", "stacks": "test_stacks", "stalls": "test_stalls", "tasks": "test_tasks", "lines": "test_lines"}
+WIDTH = 150  # of a line of figures
 
 
 def read_results(folder):
-    """{(test, interpreter): result}"""
-    results = [json.loads(path.read_text()) for path in sorted(Path(folder).glob("*.json"))]
-    return {(result["test"], result["interpreter"]): result for result in results}
+    return [json.loads(path.read_text()) for path in sorted(Path(folder).glob("*.json"))]
 
 
-def cell(result):
-    """The lines of one cell: the outcome, then its figures."""
+class Notes:
+    """Reasons, each told once below the table, where it has more room than in a cell."""
+
+    def __init__(self):
+        self._numbers = {}
+
+    def number(self, reason):
+        return self._numbers.setdefault(reason, len(self._numbers) + 1)
+
+    def lines(self):
+        return [f"[{number}] {reason}" for reason, number in self._numbers.items()]
+
+
+def cell(result, test, notes):
     if result is None:
-        return ["-"]
-    return [result["outcome"]] + [f"{name} {value}" for name, value in result["figures"].items()]
+        return f"skipped [{notes.number('not run')}]"
+    if result["outcome"] == "skipped":
+        return f"skipped [{notes.number(result['reason'])}]"
+    outcome = result["outcomes"].get(test, "failed")
+    name, _, reason = outcome.partition(": ")
+    refused = result["figures"].get("refused")
+    if refused:
+        return f"refused [{notes.number(f'{name}: Snag must refuse it, and says: {refused}')}]" if test == COLUMNS["attach"] else name
+    return f"{name} [{notes.number(reason)}]" if reason else name
 
 
-def head(interpreter, results):
-    version = next((r["version"] for (_, name), r in results.items() if name == interpreter and r["version"]), "")
-    return [interpreter] + ([version] if version and version != interpreter else [])
+def aligned(rows):
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]
 
 
-def table(results, tests):
-    rows = [[["Python"]] + [[test.replace("_", " ")] for test in tests]]
-    for interpreter in INTERPRETERS:
-        rows.append([head(interpreter, results)] + [cell(results.get((test, interpreter))) for test in tests])
-    widths = [max(len(line) for row in rows for line in row[column]) for column in range(len(tests) + 1)]
-    lines = []
-    for row in rows:
-        for index in range(max(len(lines_of_cell) for lines_of_cell in row)):
-            texts = [lines_of_cell[index] if index < len(lines_of_cell) else "" for lines_of_cell in row]
-            lines.append("  ".join(text.ljust(width) for text, width in zip(texts, widths)).rstrip())
-        lines.append("")
-    return lines
+def matrix(results):
+    """The table's lines: a row for each interpreter and way, in the order of the harness's list, whatever has run."""
+    told = {(r["interpreter"], r["way"]): r for r in results if r["test"] == "matrix"}
+    notes = Notes()
+    rows = [["interpreter", "version", "build", "run as", *COLUMNS]]
+    for name, way in ROWS:
+        result = told.get((name, way))
+        facts = [result["version"] or "-", result["build"] or "-"] if result else ["-", "-"]
+        rows.append([name, *facts, way, *(cell(result, test, notes) for test in COLUMNS.values())])
+    return aligned(rows) + notes.lines()
 
 
-def skipped_interpreters(results):
-    reasons = {name: r["reason"] for (_, name), r in results.items() if r["outcome"] == "skipped"}
-    return [f"{name}: not tested, {reasons[name]}" for name in INTERPRETERS if name in reasons]
+def figures(results):
+    """A line for each of the longer tests that says the same of several interpreters."""
+    order = [entry.name for entry in ENTRIES]
+    told = {}
+    for result in sorted((r for r in results if r["test"] != "matrix"), key=lambda r: (r["test"], order.index(r["interpreter"]))):
+        values = ", ".join(f"{name} {value}" for name, value in result["figures"].items())
+        outcome = result["outcome"] + (f": {result['reason']}" if result["reason"] else "")
+        told.setdefault((result["test"], outcome, values), []).append(result["interpreter"])
+    rows = [[test.replace("_", " "), " ".join(names), outcome, values] for (test, outcome, values), names in told.items()]
+    return [line if len(line) <= WIDTH else line[: WIDTH - 1] + "…" for line in aligned(rows)] if rows else []
 
 
 def count(junit_files):
@@ -68,10 +93,7 @@ def count(junit_files):
 
 def main(folder, *junit_files):
     results = read_results(folder)
-    for first in range(0, len(TESTS), COLUMNS_A_TABLE):
-        print("\n".join(table(results, TESTS[first : first + COLUMNS_A_TABLE])))
-    for line in skipped_interpreters(results):
-        print(line)
+    print("\n".join([*figures(results), "", *matrix(results)]))
     counts, failed = count(junit_files)
     for name in failed:
         print(f"failed: {name}")

@@ -48,7 +48,7 @@ def share_late(summary, arguments):
 def row(name, summary, arguments):
     counts = {key: int(summary.get(key, 0)) for key in ("whole", "partial", "lost")}
     return (
-        f"{name:8} {summary.get('achievedRate', 0):9.0f}/s  late {share_late(summary, arguments):7.2%}  whole {counts['whole']:8}  "
+        f"{name:15} {summary.get('achievedRate', 0):9.0f}/s  late {share_late(summary, arguments):7.2%}  whole {counts['whole']:8}  "
         f"partial {counts['partial']:6}  lost {counts['lost']:6}  daemon's CPU {summary.get('samplerCpu', '?')}  "
         f"target stopped {summary.get('targetStopped', '0s')}"
     )
@@ -64,7 +64,7 @@ def main():
     for name in arguments.interpreters or NAMES:
         interpreter = Interpreter(name)
         if interpreter.path is None:
-            print(f"{name:8} skipped: {interpreter.reason}")
+            print(f"{name:15} skipped: {interpreter.reason}")
             continue
         target = Target(interpreter, "busy.py")
         try:
@@ -74,6 +74,7 @@ def main():
                 print(row(name, summaries[-1], arguments), flush=True)
         finally:
             target.close()
+            interpreter.close()
         if min(share_late(summary, arguments) for summary in summaries) > MOST_LATE:
             too_late.append(name)
     if too_late:

@@ -32,6 +32,14 @@ fs::path pyenv_versions() {
   return fs::path(home == nullptr ? "/" : home) / ".pyenv" / "versions";
 }
 
+// Where tests/interpreters/roots.py lays the roots of other suites.
+fs::path other_roots() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0')
+    return fs::path(cache) / "snag";
+  const char* home = std::getenv("HOME");
+  return fs::path(home == nullptr ? "/" : home) / ".cache" / "snag";
+}
+
 }  // namespace
 
 std::vector<Interpreter> find_interpreters() {
@@ -40,11 +48,12 @@ std::vector<Interpreter> find_interpreters() {
     const std::string digits = "3" + std::to_string(minor);
     const std::string dotted = "3." + std::to_string(minor);
     const auto add = [&](const std::string& name, const fs::path& python, const fs::path& library) {
-      const auto asyncio = asyncio_in(library, digits);
-      if (!fs::exists(python) || !asyncio) return;
+      if (!fs::exists(python) || !fs::exists(library)) return;
+      // Debian builds asyncio into the program from 3.14 on.
+      const std::string asyncio = asyncio_in(library, digits).value_or(python.string());
       found.push_back({.name = name,
                        .version = {.major = 3, .minor = minor},
-                       .files = {.python = python.string(), .asyncio = *asyncio}});
+                       .files = {.python = python.string(), .asyncio = asyncio}});
     };
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(pyenv_versions(), error)) {
@@ -58,6 +67,10 @@ std::vector<Interpreter> find_interpreters() {
     }
     add(dotted + " of the distribution", fs::path("/usr/bin") / ("python" + dotted),
         fs::path("/usr/lib") / ("python" + dotted));
+    for (const char* suite : {"trixie", "sid"}) {
+      const fs::path usr = other_roots() / suite / "usr";
+      add(dotted + " of Debian " + suite, usr / "bin" / ("python" + dotted), usr / "lib" / ("python" + dotted));
+    }
   }
   return found;
 }

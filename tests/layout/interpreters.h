@@ -8,9 +8,10 @@
 
 namespace snag::python {
 
-// An interpreter that this machine has, in pyenv ($PYENV_ROOT, or ~/.pyenv) or from the distribution (/usr).
+// An interpreter that this machine has: in pyenv ($PYENV_ROOT, or ~/.pyenv), from the distribution (/usr), or in a root
+// of another suite (tests/interpreters/roots.py).
 struct Interpreter {
-  std::string name;  // "3.8.18", as pyenv calls it; "3.11" of the distribution
+  std::string name;  // "3.8.18", as pyenv calls it; "3.13 of Debian trixie"
   Version version;
   InterpreterFiles files;
 };

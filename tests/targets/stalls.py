@@ -21,6 +21,7 @@ from wire import hear, ready, say
 SHORTEST, LONGEST = 0.030, 0.500  # seconds
 # Where the verdict turns: many blocks fall around the threshold of 50 ms that the test watches with.
 NEAR_THRESHOLD = (0.030, 0.080)
+FLAVOURS = ("callback", "step", "wakeup")
 UNMEASURED = 0.120  # length of the blocks of warm-up and cool-down
 PAUSE = (0.002, 0.010)  # the loop is idle for this long between ticks
 
@@ -34,7 +35,8 @@ class Block:
         self.seconds = seconds
         self.flavour = flavour
         self.measured = measured
-        self.task_name = "order-%d" % number if flavour != "callback" else ""
+        named = flavour != "callback" and sys.version_info >= (3, 8)  # tasks of 3.7 have no names
+        self.task_name = "order-%d" % number if named else ""
         self.start = self.end = self.left = 0
 
     def run(self):
@@ -78,9 +80,9 @@ async def handle_order_later(block, gate, done):
 
 
 class Stalls:
-    def __init__(self, seed, seconds, count):
+    def __init__(self, seed, seconds, count, once):
         self._random = random.Random(seed)
-        self._seconds, self._count = seconds, count
+        self._seconds, self._count, self._once = seconds, count, once
         self._blockers = Blockers()
         self._records = []
         self._numbers = 0
@@ -89,14 +91,11 @@ class Stalls:
 
     async def main(self):
         threading.Thread(target=self._listen, args=(asyncio.get_running_loop(),), name="ears", daemon=True).start()
-        ready(tid=threading.main_thread().native_id)
+        ready(tid=os.getpid())  # the main thread's
         await self._idle_blocks_until("go")
         begin = time.monotonic_ns()
-        measured = 0
-        while measured < self._count and time.monotonic_ns() - begin < self._seconds * 1e9:
-            blocks = self._plan_tick()
+        for blocks in self._each_once() if self._once else self._at_random(begin):
             await self._run_tick(blocks)
-            measured += len(blocks)
         say("measured", **{"from": begin, "until": time.monotonic_ns()})
         await self._idle_blocks_until("end")
         self._blockers.close()
@@ -114,6 +113,19 @@ class Stalls:
     async def _idle_blocks_until(self, word):
         while word not in self._words:
             await self._run_tick([self._block(UNMEASURED, "callback", measured=False)])
+
+    def _each_once(self):
+        """Each kind of block by itself, as each flavour in turn."""
+        for number, blocker in enumerate(self._blockers.all):
+            self._numbers += 1
+            yield [Block(self._numbers, blocker, self._once, FLAVOURS[number % len(FLAVOURS)], measured=True)]
+
+    def _at_random(self, begin):
+        measured = 0
+        while measured < self._count and time.monotonic_ns() - begin < self._seconds * 1e9:
+            blocks = self._plan_tick()
+            measured += len(blocks)
+            yield blocks
 
     def _plan_tick(self):
         """Most ticks hold one block; some several, with neighbours that are short or block themselves."""
@@ -135,7 +147,7 @@ class Stalls:
         return self._random.uniform(*bounds)
 
     def _flavour(self):
-        return self._random.choice(["callback", "step", "wakeup"])
+        return self._random.choice(FLAVOURS)
 
     async def _run_tick(self, blocks):
         """Runs the blocks as consecutive callbacks of one tick, in this order, then lets the loop be idle."""
@@ -170,7 +182,8 @@ class Stalls:
 
     def _start(self, coroutine, block):
         task = asyncio.get_running_loop().create_task(coroutine)
-        task.set_name(block.task_name)
+        if block.task_name:
+            task.set_name(block.task_name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -180,8 +193,9 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--once", type=float, help="not at random: each kind of block once, for so many seconds")
     arguments = parser.parse_args()
-    asyncio.run(Stalls(arguments.seed, arguments.seconds, arguments.count).main())
+    asyncio.run(Stalls(arguments.seed, arguments.seconds, arguments.count, arguments.once).main())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How a target speaks with the test that started it: one JSON object a line on stdout, one word a line on stdin.
 
 A target says "ready" and later what it knows; the test answers with a word when the next step may begin. So neither
-side ever sleeps to wait for the other. Everything under tests/targets runs on CPython 3.8 and later with nothing but
+side ever sleeps to wait for the other. Everything under tests/targets runs on CPython 3.7 and later with nothing but
 the standard library.
 """
 
@@ -11,7 +11,7 @@ import os
 import sys
 
 
-def say(event, /, **fields):
+def say(event, **fields):
     sys.stdout.write(json.dumps({event: fields}) + "\n")
     sys.stdout.flush()
 

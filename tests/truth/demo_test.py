@@ -6,10 +6,11 @@ import time
 import xml.etree.ElementTree as xml
 
 import harness.truth
+from harness.interpreters import TESTS
 from harness.process import processes_with_environment
 from harness.truth import BIN, TruthTest
 
-DEMO = harness.truth.TARGETS.parent / "demo/demo.py"
+DEMO = TESTS / "demo/demo.py"
 LONGEST = 40.0  # seconds
 # The service's handlers that block, and in what.
 CULPRITS = {

@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import harness.truth
-from harness.truth import FULL, TARGETS, TruthTest
+from harness.truth import FULL, TruthTest
 from legal_stacks import ChurnStacks, LearntStacks, judge, parse_folded
 
 RATE = 20_000  # a second
@@ -23,8 +23,8 @@ def listing(stacks):
 
 class StacksOfAFastCaller(TruthTest):
     def learn(self, *arguments):
-        command = [self.interpreter.path, TARGETS / "fast_caller.py", "--learn", *arguments]
-        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        command = self.interpreter.runs("fast_caller.py", "--learn", *arguments)
+        said = subprocess.run(command, check=True, capture_output=True, text=True, env=self.interpreter.environment()).stdout
         return LearntStacks(json.loads(line)["stack"]["frames"] for line in said.splitlines())
 
     def record(self, target, seconds):

@@ -138,12 +138,12 @@ def names_culprit(block, report):
 
 def names_task(block, report):
     task = report.json.get("task")
-    if not block.taskName:
+    if not block.coroutine:
         return task is None
-    return task is not None and task.get("name") == block.taskName and task.get("coroutine") == block.coroutine
+    return task is not None and task.get("name", "") == block.taskName and task.get("coroutine") == block.coroutine
 
 
-def block_of(report, blocks):
+def block_of(report, blocks, within=MATCH_WITHIN):
     """The block that a report tells of: of those that start near its start, the one that best agrees in start and end.
 
     The start alone would not do: a callback that is not its tick's first is first seen a while after its start, and
@@ -152,15 +152,15 @@ def block_of(report, blocks):
     def distance(block):
         return abs(block.start - report.start) + abs(block.end - (report.start + report.duration))
 
-    near = [block for block in blocks if abs(block.start - report.start) <= MATCH_WITHIN]
+    near = [block for block in blocks if abs(block.start - report.start) <= within]
     return min(near, key=distance, default=None)
 
 
-def judge(blocks, reports):
+def judge(blocks, reports, within=MATCH_WITHIN):
     """Matches each report with a block. Warm-up blocks may be reported but need not be."""
     pairs, invented, twice, told = [], [], [], set()
     for report in reports:
-        block = block_of(report, blocks)
+        block = block_of(report, blocks, within)
         if block is None:
             invented.append(report)
         elif block.number in told:

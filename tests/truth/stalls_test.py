@@ -1,12 +1,11 @@
 """Every stall of a loop that blocks at random is reported, once, with its culprit and its times, and nothing else is."""
 
 import json
-import os
 import time
 from datetime import datetime
 
 import harness.truth
-from harness.truth import FULL, Program, Target, TruthTest
+from harness.truth import FULL, TruthTest
 from stall_matching import (
     DURATION_ERROR_99,
     DURATION_ERROR_MEDIAN,
@@ -18,6 +17,7 @@ from stall_matching import (
     median,
     percentile,
 )
+from stall_watching import watch
 
 SECONDS, COUNT = (120, 1000) if FULL else (60, 1000)
 SEED = 20
@@ -30,36 +30,11 @@ def listing(entries):
     return f"{len(lines)}:\n  " + "\n  ".join(lines[:12])
 
 
-def before_others():
-    """The target takes its own time within the callback, a moment before it yields: what else the machine does must not
-    come between. Without the right to it the target stays as it is."""
-    try:
-        os.nice(-10)
-    except PermissionError:
-        pass
-
-
-def watch(interpreter, cleanup):
-    """One watched run of the target: its blocks, Snag's reports, Snag's other lines and its exit status."""
-    target = Target(interpreter, "stalls.py", "--seed", SEED, "--seconds", SECONDS, "--count", COUNT, preexec_fn=before_others)
-    cleanup(target.close)
-    snag = Program("snag", "stalls", target.pid, "--threshold", "50ms", "--json")
-    cleanup(snag.close)
-    snag.wait_for("stall")  # of the warm-up: it watches
-    target.tell("go")
-    until = target.wait_for("measured", timeout=SECONDS + 60)["until"]
-    snag.wait_for("stall", lambda stall: int(stall["startMonotonicNs"]) > until)  # of the cool-down: nothing is outstanding
-    snag.signal(2)
-    status = snag.finish()
-    target.tell("end")
-    target.wait_for("done")
-    return target, snag, status
-
-
 class StallsOfALoop(TruthTest):
     @classmethod
     def setUpClass(cls):
-        cls.target, cls.snag, cls.status = watch(cls.interpreter, cls.addClassCleanup)
+        plan = ("--seed", SEED, "--seconds", SECONDS, "--count", COUNT)
+        cls.target, cls.snag, cls.status = watch(cls.interpreter, cls.addClassCleanup, *plan, patience=SECONDS + 60)
         cls.blocks = [Block(**block) for block in cls.target.objects("block")]
         cls.reports = [Report(stall) for stall in cls.snag.objects("stall")]
         cls.verdict = judge(cls.blocks, cls.reports)

@@ -55,9 +55,8 @@ class TargetsTellTheTruth(TruthTest):
                 self.assertLess(max(len(stack) for stack in stacks), most_frames)
 
     def learn(self, *arguments):
-        learner = harness.truth.Speaker(
-            [self.interpreter.path, harness.truth.TARGETS / "fast_caller.py", "--learn", *arguments]
-        )
+        command = self.interpreter.runs("fast_caller.py", "--learn", *arguments)
+        learner = harness.truth.Speaker(command, env=self.interpreter.environment())
         self.addCleanup(learner.close)
         self.assertEqual(learner.finish(), 0, learner.stderr)
         return [stack["frames"] for stack in learner.objects("stack")]

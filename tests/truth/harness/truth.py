@@ -1,7 +1,7 @@
 """The base of the truth tests: targets and programs that are ended whatever happens, and figures for the closing table.
 
-The environment says what is tested: SNAG_BIN (folder of snag and snagd), SNAG_PYTHON (a name of interpreters.NAMES),
-SNAG_RESULTS (folder for the figures; optional), SNAG_TRUTH=full (the long form).
+The environment says what is tested: SNAG_BIN (folder of snag and snagd), SNAG_PYTHON (a name of interpreters.ENTRIES), SNAG_WAY
+(how it is run; optional), SNAG_RESULTS (folder for the figures; optional), SNAG_TRUTH=full (the long form).
 """
 
 import json
@@ -17,7 +17,6 @@ from .interpreters import Interpreter
 from .process import Gone, Speaker, processes_with_environment, state_of, tracer_of, wait_until_gone
 
 SKIPPED = 77  # the exit status by which ctest knows a skipped test
-TARGETS = Path(__file__).resolve().parents[2] / "targets"
 BIN = Path(os.environ.get("SNAG_BIN", Path(__file__).resolve().parents[3] / "build/release/bin")).resolve()
 FULL = os.environ.get("SNAG_TRUTH") == "full"
 MARK = "SNAG_TEST_MARK"
@@ -27,9 +26,17 @@ class Target(Speaker):
     """A live CPython that knows the truth about itself."""
 
     def __init__(self, interpreter, script, *arguments, **options):
-        # -u: what it says must not wait in a buffer; -S is not given: a real process has its site-packages.
-        super().__init__([interpreter.path, "-u", TARGETS / script, *arguments], **options)
-        self.first_words = self.wait_for("ready")
+        super().__init__(interpreter.runs(script, *arguments), env=interpreter.environment(), **options)
+        try:
+            self.first_words = self.wait_for("ready")
+            self._host_pid = interpreter.host_pid(self.process.pid)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def pid(self):
+        return getattr(self, "_host_pid", self.process.pid)
 
     def counts_on(self, timeout=10.0):
         """True when its loop runs: it answers, and it has counted since the first answer."""
@@ -96,28 +103,66 @@ class TruthTest(unittest.TestCase):
         type(self).figures[name] = str(value)
 
 
-def write_result(test, interpreter, outcome, reason, figures):
+class Outcomes(unittest.TextTestResult):
+    """A result that keeps each test's outcome, for the cells of the closing table."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.outcomes = {}  # {name of a test: "passed", "failed" or "skipped: why"}; one failure of its parts fails it
+
+    def stopTest(self, test):
+        self.outcomes.setdefault(test._testMethodName, "passed")
+        super().stopTest(test)
+
+    def _fails(self, test):
+        name = getattr(test, "test_case", test)  # of a part (subTest)
+        self.outcomes[getattr(name, "_testMethodName", "all")] = "failed"  # or of setUpClass
+
+    def addError(self, test, error):
+        super().addError(test, error)
+        self._fails(test)
+
+    def addFailure(self, test, error):
+        super().addFailure(test, error)
+        self._fails(test)
+
+    def addSubTest(self, test, part, error):
+        super().addSubTest(test, part, error)
+        if error is not None:
+            self._fails(part)
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self.outcomes[test._testMethodName] = f"skipped: {reason}"
+
+
+def write_result(test, interpreter, outcome, reason, figures, outcomes=None):
     folder = os.environ.get("SNAG_RESULTS")
     if not folder:
         return
     Path(folder).mkdir(parents=True, exist_ok=True)
-    result = dict(test=test, interpreter=interpreter.name, version=interpreter.version, outcome=outcome, reason=reason)
-    path = Path(folder) / f"{test}-{interpreter.name}.json"
-    path.write_text(json.dumps({**result, "figures": figures}, indent=1) + "\n")
+    result = dict(test=test, interpreter=interpreter.name, way=interpreter.way, version=interpreter.version, build=interpreter.build,
+                  outcome=outcome, reason=reason, figures=figures, outcomes=outcomes or {})  # fmt: skip
+    path = Path(folder) / f"{test}-{interpreter.name}-{interpreter.way}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def main(test):
     """Runs the calling module's tests on the interpreter that the environment names."""
-    interpreter = Interpreter(os.environ.get("SNAG_PYTHON", "debian"))
+    interpreter = Interpreter(os.environ.get("SNAG_PYTHON", "debian"), os.environ.get("SNAG_WAY"))
     if interpreter.path is None:
         write_result(test, interpreter, "skipped", interpreter.reason, {})
         print(f"skipped: {interpreter.reason}")
         sys.exit(SKIPPED)
-    print(f"{test} on CPython {interpreter.version}, {interpreter.path}", flush=True)
+    print(f"{test} on CPython {interpreter.version} ({interpreter.build}), {interpreter.path}, {interpreter.way}", flush=True)
     TruthTest.interpreter = interpreter
-    program = unittest.main(module="__main__", exit=False, verbosity=2)
-    passed = program.result.wasSuccessful()
+    try:
+        runner = unittest.TextTestRunner(verbosity=2, resultclass=Outcomes)
+        result = unittest.main(module="__main__", exit=False, testRunner=runner).result
+    finally:
+        interpreter.close()
     for name, value in TruthTest.figures.items():
         print(f"  {name}: {value}")
-    write_result(test, interpreter, "passed" if passed else "failed", "", TruthTest.figures)
-    sys.exit(0 if passed else 1)
+    outcome = "passed" if result.wasSuccessful() else "failed"
+    write_result(test, interpreter, outcome, "", TruthTest.figures, result.outcomes)
+    sys.exit(0 if outcome == "passed" else 1)
