@@ -5,6 +5,7 @@ side ever sleeps to wait for the other. Everything under tests/targets runs on C
 the standard library.
 """
 
+import ast
 import dis
 import json
 import os
@@ -39,4 +40,13 @@ def marked_lines(function, mark="# blocks"):
     found = [number for number in range(code.co_firstlineno, last + 1) if mark in lines[number - 1]]
     if not found:
         raise ValueError("no line of %s is marked" % code.co_name)
+    if sys.version_info < (3, 8):
+        calls = [node for node in ast.walk(ast.parse("\n".join(lines))) if isinstance(node, ast.Call)]
+        found = [last_line_of_call(calls, line) for line in found]
     return found
+
+
+def last_line_of_call(calls, line):
+    """The line that a call beginning at a line has to 3.7: that of its last argument (bpo-12458)."""
+    begun = [call for call in calls if call.lineno == line]
+    return max([line] + [node.lineno for call in begun for node in ast.walk(call) if hasattr(node, "lineno")])

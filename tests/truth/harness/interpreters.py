@@ -79,16 +79,13 @@ class Entry:
     find: object  # () → Place, or CannotBeHad
     ways: tuple = (HERE,)
     supported: bool = True  # False: Snag must refuse it, and say why
-    lacks: tuple = ()  # columns of the table that Snag cannot fill for it yet
 
 
 IN_ROOT = (CHROOT, CONTAINER)
-# The decoder of bytecode does not know these versions, and a loop is found by the code of its frame.
-NO_LOOPS = ("stalls", "tasks")
 # The one place that says which interpreters are tested. A word of a line is all that stands between a row and its tests.
 ENTRIES = (
     Entry("3.6", lambda: pyenv("3.6"), supported=False),
-    Entry("3.7", lambda: pyenv("3.7"), lacks=NO_LOOPS),
+    Entry("3.7", lambda: pyenv("3.7")),
     Entry("3.8", lambda: pyenv("3.8"), (HERE, CONTAINER)),
     Entry("3.9", lambda: pyenv("3.9")),
     Entry("3.10", lambda: pyenv("3.10")),
@@ -100,13 +97,13 @@ ENTRIES = (
     Entry("debian-stripped", lambda: stripped(installed("/usr/bin/python3"))),
     Entry("debian-dbg", lambda: installed("/usr/bin/python3-dbg")),
     Entry("trixie-3.13", lambda: in_root("trixie", "/usr/bin/python3.13"), IN_ROOT),
-    Entry("3.14", lambda: in_root("sid", "/usr/bin/python3.14"), IN_ROOT, lacks=NO_LOOPS),
-    Entry("3.15", lambda: in_root("sid", "/usr/bin/python3.15"), IN_ROOT, lacks=NO_LOOPS),
-    Entry("3.14-dbg", lambda: in_root("sid-debug", "/usr/bin/python3.14d"), (CHROOT,), lacks=NO_LOOPS),
-    Entry("3.15-dbg", lambda: in_root("sid-debug", "/usr/bin/python3.15d"), (CHROOT,), lacks=NO_LOOPS),
+    Entry("3.14", lambda: in_root("sid", "/usr/bin/python3.14"), IN_ROOT),
+    Entry("3.15", lambda: in_root("sid", "/usr/bin/python3.15"), IN_ROOT),
+    Entry("3.14-dbg", lambda: in_root("sid-debug", "/usr/bin/python3.14d"), (CHROOT,)),
+    Entry("3.15-dbg", lambda: in_root("sid-debug", "/usr/bin/python3.15d"), (CHROOT,)),
     Entry("3.13t", lambda: free_threaded("3.13")),
-    Entry("3.14t", lambda: free_threaded("3.14"), lacks=NO_LOOPS),
-    Entry("3.15t", lambda: free_threaded("3.15"), lacks=NO_LOOPS),
+    Entry("3.14t", lambda: free_threaded("3.14")),
+    Entry("3.15t", lambda: free_threaded("3.15")),
 )
 NAMES = tuple(entry.name for entry in ENTRIES if entry.supported)
 BY_NAME = {entry.name: entry for entry in ENTRIES}
