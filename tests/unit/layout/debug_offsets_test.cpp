@@ -64,6 +64,11 @@ constexpr std::size_t kThreadSize = 16;
 constexpr std::size_t kThreadNext = 18;
 constexpr std::size_t kCodeSize = 31;
 constexpr std::size_t kListItemCount = 52;
+constexpr std::size_t kIntSize = 58;
+constexpr std::size_t kIntTag = 59;
+constexpr std::size_t kIntDigits = 60;
+constexpr std::size_t kTextSize = 64;
+constexpr std::size_t kAsciiSize = 67;
 
 class Bytes {
  public:
@@ -282,6 +287,20 @@ TEST_CASE("offsets complete only the row of their own version") {
   const auto layout = complete(Bytes().all(), *find_layout({.major = 3, .minor = 12}));
   REQUIRE_FALSE(layout.has_value());
   CHECK(layout.error().kind == ErrorKind::kInconsistent);
+}
+
+// A reader copies the head of a str into 64 bytes on its stack; as many as the target says would have run over them.
+TEST_CASE("what a target says of small objects fits the buffers that they are copied into") {
+  Bytes bytes;
+  REQUIRE(complete(bytes.all(), row()));
+  SECTION("the head of a str is too long") { bytes.set(kTextSize, 4096).set(kAsciiSize, 72); }
+  SECTION("the head of a str ends before its length") { bytes.set(kAsciiSize, 16); }
+  SECTION("the head of a str ends before its state") { bytes.set(kAsciiSize, 32); }
+  SECTION("an int's digits lie too far in") { bytes.set(kIntSize, 4096).set(kIntDigits, 44); }
+  SECTION("an int's tag lies behind its digits") { bytes.set(kIntSize, 64).set(kIntTag, 40); }
+  const auto layout = complete(bytes.all(), row());
+  REQUIRE_FALSE(layout);
+  CHECK(layout.error().kind == ErrorKind::kOutOfBounds);
 }
 
 }  // namespace
