@@ -12,7 +12,8 @@ import unittest
 from pathlib import Path
 
 import harness.truth
-from harness.truth import TARGETS, TruthTest
+from harness.interpreters import TARGETS
+from harness.truth import TruthTest
 
 DONE, FAILED, USAGE, NO_SUCH_PROCESS = 0, 1, 2, 4
 SIGABRT = 6
