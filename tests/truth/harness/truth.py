@@ -26,7 +26,8 @@ class Target(Speaker):
     """A live CPython that knows the truth about itself."""
 
     def __init__(self, interpreter, script, *arguments, **options):
-        super().__init__(interpreter.runs(script, *arguments), env=interpreter.environment(), **options)
+        options.setdefault("env", interpreter.environment())
+        super().__init__(interpreter.runs(script, *arguments), **options)
         try:
             self.first_words = self.wait_for("ready")
             self._host_pid = interpreter.host_pid(self.process.pid)
