@@ -68,7 +68,7 @@ Result<std::string> ObjectReader::type_name_of(Address object) const {
 }
 
 Result<std::string> ObjectReader::string(Address unicode) const {
-  std::array<std::byte, 64> head{};
+  std::array<std::byte, kMaxHeadBytes> head{};
   const auto& at = layout_->unicode;
   if (auto done = memory_->read(unicode, std::span(head).first(at.ascii_size.bytes()), "PyUnicodeObject"); !done) {
     return fail(done);
@@ -154,7 +154,7 @@ Result<std::vector<std::byte>> ObjectReader::bytes(Address object, std::size_t l
 
 Result<ObjectReader::KeyTable> ObjectReader::key_table(Address keys) const {
   const auto& at = layout_->dict_keys;
-  std::array<std::byte, 64> head{};
+  std::array<std::byte, kMaxHeadBytes> head{};
   if (auto done = memory_->read(keys, std::span(head).first(at.indices.bytes()), "PyDictKeysObject"); !done) {
     return fail(done);
   }

@@ -209,7 +209,8 @@ std::vector<std::uint16_t> true_depths(const State& state) {
     if (further.size() > kMaxPossible) return {};
     depths = std::move(further);
   }
-  if (depths.front() < 0) return {};
+  // Forged code may leave a finally block with no way into it.
+  if (depths.empty() || depths.front() < 0) return {};
   std::vector<std::uint16_t> result;
   result.reserve(depths.size());
   for (const std::int64_t depth : depths) result.push_back(static_cast<std::uint16_t>(depth));

@@ -5,6 +5,7 @@
 
 #include "readers/python/debug_offsets.h"
 #include "readers/python/layouts/layout_members.h"
+#include "readers/python/objects.h"
 
 namespace snag::python {
 namespace {
@@ -103,6 +104,47 @@ constexpr std::size_t index_of(FieldName member) {
 static_assert(std::ranges::all_of(kSpoken, [](const Spoken& spoken) { return index_of(spoken.member) < kMemberCount; }),
               "each names a member of layout.h");
 
+// Readers copy the heads of small objects into buffers of their own, and load a member from the copy: it has to end
+// before another member begins, or before the end of a struct.
+struct Before {
+  FieldName member;
+  std::uint32_t width;
+  FieldName end;
+};
+constexpr std::array kBefore{
+    Before{.member = {"unicode", "length"}, .width = 8, .end = {"unicode", "ascii_size"}},
+    Before{.member = {"unicode", "state"}, .width = 4, .end = {"unicode", "ascii_size"}},
+    Before{.member = {"small_objects", "long_tag"}, .width = 8, .end = {"small_objects", "long_digits"}},
+    Before{.member = {"object", "item_count"}, .width = 8, .end = {"code", "size"}},
+};
+// And these have to lie within the buffers.
+struct AtMost {
+  FieldName member;
+  std::uint32_t bytes;
+};
+constexpr std::array kAtMost{
+    AtMost{.member = {"unicode", "ascii_size"}, .bytes = kMaxHeadBytes},
+    AtMost{.member = {"small_objects", "long_digits"}, .bytes = kMaxSmallIntegerBytes - sizeof(std::uint32_t)},
+};
+static_assert(std::ranges::all_of(kBefore, [](const Before& one) {
+  return index_of(one.member) < kMemberCount && index_of(one.end) < kMemberCount;
+}));
+static_assert(std::ranges::all_of(kAtMost, [](const AtMost& one) { return index_of(one.member) < kMemberCount; }));
+
+// The first member that no copy would hold; null: none.
+const LayoutMember* first_beyond_copy(const LayoutValues& values) {
+  for (const Before& one : kBefore) {
+    const auto begin = values[index_of(one.member)];
+    const auto end = values[index_of(one.end)];
+    if (begin && end && std::uint64_t{*begin} + one.width > *end) return &kLayoutMembers[index_of(one.member)];
+  }
+  for (const AtMost& one : kAtMost) {
+    const auto value = values[index_of(one.member)];
+    if (value && *value > one.bytes) return &kLayoutMembers[index_of(one.member)];
+  }
+  return nullptr;
+}
+
 Failure refuse(ErrorKind kind, const LayoutMember& member, std::string_view fault) {
   return fail(Error{.kind = kind,
                     .what = "_Py_DebugOffsets",
@@ -178,6 +220,9 @@ Result<Layout> layout_from_debug_offsets(const DebugOffsets& offsets, const Layo
   }
   if (const auto* member = first_overlapping(values)) {
     return refuse(ErrorKind::kInconsistent, *member, " overlaps another member");
+  }
+  if (const auto* member = first_beyond_copy(values)) {
+    return refuse(ErrorKind::kOutOfBounds, *member, " lies further in than in any CPython");
   }
   if (const auto* member = first_unknown(values, row, *is_spoken)) {
     return refuse(ErrorKind::kUnsupported, *member,

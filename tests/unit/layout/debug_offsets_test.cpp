@@ -7,52 +7,17 @@
 #include <catch2/catch.hpp>
 
 #include "readers/python/layouts/layout_members.h"
+#include "tests/made/debug_offset_words.h"
 
 namespace snag::python {
 namespace {
 
-// The section .PyRuntime of a CPython 3.13.0 for x86-64, behind cookie, version and free_threaded, as `readelf -x`
-// shows it.
-constexpr std::array<std::uint64_t, 70> kWordsOf3130{
-    283320, 608,  632,                                                           // runtime_state
-    194968, 7272, 7264, 7344, 7400, 7656, 7640, 7648, 16,  7752, 0, 7768, 7760,  // interpreter_state
-    304,    0,    8,    16,   72,   152,  160,  232,  32,                        // thread_state
-    80,     8,    0,    56,   72,   70,                                          // interpreter_frame
-    208,    112,  120,  128,  136,  68,   52,   96,   104, 200,                  // code_object
-    16,     8,                                                                   // pyobject
-    416,    24,   88,   168,                                                     // type_object
-    32,     24,   16,                                                            // tuple_object
-    40,     24,   16,                                                            // list_object
-    48,     32,   40,                                                            // dict_object
-    24,     16,                                                                  // float_object
-    32,     16,   24,                                                            // long_object
-    40,     16,   32,                                                            // bytes_object
-    64,     32,   16,   40,                                                      // unicode_object
-    240,    200,                                                                 // gc
-};
+using made::kHexOf3130;
+using made::kWordsOf3130;
+using made::kWordsOf31315t;
+using made::kWordsOf31410;
+using made::kWordsOf3152;
 
-// The same of others, with version and free_threaded.
-constexpr std::array<std::uint64_t, 72> kWordsOf31315t{
-    51187696, 1,   328384, 608, 632, 215616, 7272, 7264, 7344, 7400, 7664, 7648, 7656, 16, 7760, 0,   7784, 7776,
-    312,      0,   8,      16,  72,  152,    160,  232,  32,   80,   8,    0,    56,   72, 70,   224, 128,  136,
-    144,      152, 84,     68,  112, 120,    216,  32,   24,   432,  40,   104,  184,  48, 40,   32,  56,   40,
-    32,       64,  48,     56,  40,  32,     48,   32,   40,   56,   32,   48,   80,   48, 32,   56,  248,  200};
-constexpr std::array<std::uint64_t, 94> kWordsOf31410{
-    51251952, 0,    316616, 784,  808, 225864, 7280, 7272, 7344, 7360, 7408, 7688, 7672, 7680, 16,  7784,
-    0,        7800, 7792,   7992, 0,   832,    0,    8,    16,   72,   152,  160,  232,  32,   88,  8,
-    0,        56,   80,     74,   64,  0,      216,  112,  120,  128,  136,  68,   52,   96,   104, 208,
-    0,        16,   8,      416,  24,  88,     168,  40,   32,   16,   40,   24,   16,   200,  24,  40,
-    32,       48,   32,     40,   24,  16,     32,   16,   24,   40,   16,   32,   64,   32,   16,  40,
-    264,      192,  160,    24,   72,  67,     0,    8,    24,   304,  8076, 0,    4,    512};
-constexpr std::array<std::uint64_t, 110> kWordsOf3152{
-    51315440, 0,    346568, 912, 936, 226240, 7272, 7264, 7336, 7352, 7400, 7592, 7576, 7584, 16, 7736, 0,   7752, 7744,
-    7944,     0,    888,    0,   8,   16,     72,   80,   88,   96,   176,  184,  256,  32,   36, 40,   136, 288,  0,
-    88,       8,    0,      56,  80,  74,     64,   0,    216,  112,  120,  128,  136,  68,   52, 96,   104, 208,  0,
-    16,       8,    424,    24,  88,  168,    32,   288,  944,  888,  40,   32,   16,   40,   24, 16,   200, 24,   40,
-    32,       48,   32,     40,  24,  16,     32,   16,   24,   40,   16,   32,   64,   32,   16, 40,   56,  176,  112,
-    120,      1120, 104,    160, 24,  72,     67,   0,    8,    24,   344,  8028, 0,    4,    512};
-
-constexpr std::uint64_t kHexOf3130 = 0x030D00F0;
 constexpr std::size_t kVersionAt = 8;
 constexpr std::size_t kFreeThreadedAt = 16;
 constexpr std::size_t kWordsAt = 24;
@@ -64,6 +29,11 @@ constexpr std::size_t kThreadSize = 16;
 constexpr std::size_t kThreadNext = 18;
 constexpr std::size_t kCodeSize = 31;
 constexpr std::size_t kListItemCount = 52;
+constexpr std::size_t kIntSize = 58;
+constexpr std::size_t kIntTag = 59;
+constexpr std::size_t kIntDigits = 60;
+constexpr std::size_t kTextSize = 64;
+constexpr std::size_t kAsciiSize = 67;
 
 class Bytes {
  public:
@@ -282,6 +252,20 @@ TEST_CASE("offsets complete only the row of their own version") {
   const auto layout = complete(Bytes().all(), *find_layout({.major = 3, .minor = 12}));
   REQUIRE_FALSE(layout.has_value());
   CHECK(layout.error().kind == ErrorKind::kInconsistent);
+}
+
+// A reader copies the head of a str into 64 bytes on its stack; as many as the target says would have run over them.
+TEST_CASE("what a target says of small objects fits the buffers that they are copied into") {
+  Bytes bytes;
+  REQUIRE(complete(bytes.all(), row()));
+  SECTION("the head of a str is too long") { bytes.set(kTextSize, 4096).set(kAsciiSize, 72); }
+  SECTION("the head of a str ends before its length") { bytes.set(kAsciiSize, 16); }
+  SECTION("the head of a str ends before its state") { bytes.set(kAsciiSize, 32); }
+  SECTION("an int's digits lie too far in") { bytes.set(kIntSize, 4096).set(kIntDigits, 44); }
+  SECTION("an int's tag lies behind its digits") { bytes.set(kIntSize, 64).set(kIntTag, 40); }
+  const auto layout = complete(bytes.all(), row());
+  REQUIRE_FALSE(layout);
+  CHECK(layout.error().kind == ErrorKind::kOutOfBounds);
 }
 
 }  // namespace

@@ -1,0 +1,19 @@
+// Line tables of all three formats, asked for an instruction near the begin, one far off, and any other.
+#include "readers/python/bytecode/line_table.h"
+#include "tests/fuzz/input.h"
+
+using namespace snag;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  fuzz::Input input(data, size);
+  const auto first_line = input.take<std::int32_t>();
+  const auto any = input.take<std::uint32_t>();
+  for (const auto kind :
+       {python::LineTableKind::kLnotab, python::LineTableKind::kLineDeltas, python::LineTableKind::kLocations}) {
+    for (const std::uint32_t instruction : {0U, 16U, any, UINT32_MAX}) {
+      (void)python::line_at(kind, input.rest(), first_line, instruction);
+    }
+  }
+  (void)python::position_at(input.rest(), first_line, any);
+  return 0;
+}
