@@ -1,7 +1,9 @@
 #include "daemon/dump.h"
 
 #include <algorithm>
+#include <set>
 
+#include "daemon/allowance.h"
 #include "daemon/publish.h"
 #include "daemon/resolved_stack.h"
 #include "readers/asyncio/run_once.h"
@@ -10,6 +12,15 @@
 
 namespace snag::daemon {
 namespace {
+
+// CPU time for the dump of one process, and more for each thread that the kernel knows of. Usual threads take 0.1 ms,
+// one with 10,000 frames 50 ms.
+constexpr Nanoseconds kDumpTime = std::chrono::milliseconds(500);
+constexpr Nanoseconds kTimePerThread = std::chrono::milliseconds(10);
+// Of one stack: a message has at most 4 MiB (proto/stream/framing.h), and protobuf's own words are among it.
+constexpr std::size_t kStackText = std::size_t{3} << 20U;
+// For the client to take a stack.
+constexpr Nanoseconds kPatience = std::chrono::seconds(1);
 
 // The stack of one thread with what is known of the thread; shared by nothing but this request.
 class ThreadDumper {
@@ -20,7 +31,8 @@ class ThreadDumper {
         loops_(target.codes()),
         tasks_(target.codes(), [&target] { return target.asyncio_offsets(); }) {}
 
-  [[nodiscard]] Result<v1::ThreadDump> operator()(const TargetThread& thread) {
+  [[nodiscard]] Result<v1::ThreadDump> operator()(const TargetThread& thread, Nanoseconds time_left) {
+    Allowance allowance(time_left, kStackText);
     python::ThreadCursor cursor(thread.state.address);
     python::RawStack raw;
     if (auto done = target_->stacks().read(cursor, raw); !done) return fail(done);
@@ -36,18 +48,29 @@ class ThreadDumper {
               *dump.add_stack());
     }
     for (const auto& frame : stack.frames) {
-      publish(ShownFrame{.function = frame.function->name,
-                         .file = frame.function->file,
-                         .line = frame.line,
-                         .kind = ShownFrame::Kind::kPython,
-                         .module = names_.module_of(frame.raw, *frame.function)},
-              *dump.add_stack());
+      if (allowance.is_spent()) {
+        dump.set_complete(false);
+        publish(ShownFrame{.function = kCutMarker, .file = {}, .kind = ShownFrame::Kind::kMarker, .module = {}},
+                *dump.add_stack());
+        break;
+      }
+      add_frame(frame, allowance, dump);
     }
-    describe_loop(thread, raw, dump);
+    if (!allowance.is_spent()) describe_loop(thread, raw, dump);
     return dump;
   }
 
  private:
+  void add_frame(const ResolvedFrame& frame, Allowance& allowance, v1::ThreadDump& dump) {
+    const ShownFrame shown{.function = frame.function->name,
+                           .file = frame.function->file,
+                           .line = frame.line,
+                           .kind = ShownFrame::Kind::kPython,
+                           .module = names_.module_of(frame.raw, *frame.function)};
+    allowance.take(shown);
+    publish(shown, *dump.add_stack());
+  }
+
   void describe_thread(const TargetThread& thread, v1::ThreadDump& dump) {
     dump.set_pid(target_->pid().value);
     dump.set_tid(thread.tid.value);
@@ -91,11 +114,22 @@ void dump_target(Request& request, Target& target, v1::SamplingSummary& summary)
   }
   summary.set_threads(summary.threads() + static_cast<std::int32_t>(threads->size()));
   ThreadDumper dumper(target);
+  const auto lose = [&](const char* why) {
+    summary.set_lost(summary.lost() + 1);
+    ++(*summary.mutable_lost_by_reason())[why];
+  };
+  std::set<Tid> known;  // several states may be of one thread, or say so
+  for (const auto& thread : *threads) known.insert(thread.tid);
+  const Nanoseconds until = own_cpu_time() + kDumpTime + static_cast<std::int64_t>(known.size()) * kTimePerThread;
   for (const auto& thread : *threads) {
-    auto dumped = dumper(thread);
+    const Nanoseconds left = until - own_cpu_time();
+    if (left <= Nanoseconds{}) {
+      lose("it took too long");
+      continue;
+    }
+    auto dumped = dumper(thread, left);
     if (!dumped) {
-      summary.set_lost(summary.lost() + 1);
-      ++(*summary.mutable_lost_by_reason())[reason(dumped.error().kind)];
+      lose(reason(dumped.error().kind));
       continue;
     }
     if (dumped->complete()) {
@@ -105,6 +139,8 @@ void dump_target(Request& request, Target& target, v1::SamplingSummary& summary)
     }
     *message.mutable_thread() = std::move(*dumped);
     request.send(message);
+    // Stacks are not piled up for a client that takes its time.
+    if (request.client().is_slow()) request.client().drain(kPatience);
   }
 }
 

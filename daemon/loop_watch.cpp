@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "daemon/allowance.h"
 #include "daemon/clock.h"
 #include "daemon/culprit.h"
 #include "daemon/publish.h"
@@ -45,6 +46,10 @@ v1::Cause published(Cause cause) {
   }
   return v1::UNKNOWN;
 }
+
+// What is worked out of one stack; up to StallEvidence::kMaxStacks are kept of a stall.
+constexpr Nanoseconds kWorkTime = std::chrono::milliseconds(100);
+constexpr std::size_t kWorkText = std::size_t{128} << 10U;
 
 // A quarter of a period more or less, at random: a target that works in step with the looks is not always met at the
 // same place.
@@ -249,12 +254,18 @@ std::optional<int> LoopWatch::waits_for(const SystemCall& call) const {
 SeenStack LoopWatch::work_out(const ResolvedStack& stack, std::size_t depth) {
   SeenStack seen{.frames = {}, .blocking_call = {}, .innermost_call = {}, .whole = stack.whole};
   add_builtin(stack, seen);
+  Allowance allowance(kWorkTime, kWorkText);
   for (const auto& frame : std::span(stack.frames).first(depth)) {
+    if (allowance.is_spent()) {
+      seen.frames.push_back({.function = kCutMarker, .file = {}, .kind = ShownFrame::Kind::kMarker, .module = {}});
+      break;
+    }
     seen.frames.push_back({.function = frame.function->name,
                            .file = frame.function->file,
                            .line = frame.line,
                            .kind = ShownFrame::Kind::kPython,
                            .module = readers_->names.module_of(frame.raw, *frame.function)});
+    allowance.take(seen.frames.back());
   }
   seen.culprit = find_culprit(seen.frames, standard_library_);
   if (depth == 0) return seen;

@@ -58,6 +58,7 @@ class LoopWatch {
   [[nodiscard]] const TargetThread& thread() const { return thread_; }
   // Scans of the thread's stack, one after another, that did not find the loop's frame.
   int missed_scans = 0;
+  bool was_found = false;  // by the search that goes on
 
  private:
   [[nodiscard]] std::optional<Observation> look(WatchCounts& counts);

@@ -111,6 +111,7 @@ class Recording {
     for (auto& target : targets_) {
       threads += target->threads().size();
       for (auto& thread : target->threads()) {
+        if (now() >= end_) return;  // thousands of threads may take longer than a period
         if (target->is_wanted(thread)) sample(*target, thread);
       }
     }

@@ -17,6 +17,8 @@ constexpr Nanoseconds kMaxThreshold = std::chrono::hours(1);
 // All threads are searched for loops this often; a target without any loop more often, since it may just be starting.
 constexpr Nanoseconds kScanEvery = std::chrono::seconds(1);
 constexpr Nanoseconds kScanWithoutLoop = milliseconds(50);
+// CPU time of one search: one that takes longer goes on where it was the next time.
+constexpr Nanoseconds kLongestScan = milliseconds(250);
 constexpr Nanoseconds kAliveEvery = milliseconds(100);
 constexpr Nanoseconds kProgressEvery = std::chrono::seconds(1);
 // A loop that turns is between two iterations for some microseconds: only one that is missed again and again has ended.
@@ -71,11 +73,26 @@ class WatchedTarget {
     auto threads = target_->threads();
     if (threads) {
       threads_ = std::max(threads_, threads->size());
-      for (auto& loop : loops_) ++loop.missed_scans;
-      for (auto& thread : *threads) scan_thread(std::move(thread));
-      std::erase_if(loops_, [](const auto& loop) { return loop.missed_scans >= kMissedScans; });
+      if (scan_threads(*threads)) {
+        for (auto& loop : loops_) loop.missed_scans = loop.was_found ? 0 : loop.missed_scans + 1;
+        for (auto& loop : loops_) loop.was_found = false;
+        std::erase_if(loops_, [](const auto& loop) { return loop.missed_scans >= kMissedScans; });
+      }
     }
     next_scan_ = now() + (loops_.empty() ? kScanWithoutLoop : kScanEvery);
+  }
+
+  // False: not all of them were looked at.
+  bool scan_threads(std::vector<TargetThread>& threads) {
+    const Nanoseconds until = own_cpu_time() + kLongestScan;
+    if (next_thread_ >= threads.size()) next_thread_ = 0;
+    while (next_thread_ < threads.size()) {
+      scan_thread(std::move(threads[next_thread_++]));
+      if (own_cpu_time() > until) break;
+    }
+    const bool all = next_thread_ == threads.size();
+    if (all) next_thread_ = 0;
+    return all;
   }
 
   void scan_thread(TargetThread thread) {
@@ -87,9 +104,10 @@ class WatchedTarget {
       return watch.loop().frame == (*loop)->frame && watch.loop().loop == (*loop)->loop;
     });
     if (known != loops_.end()) {
-      known->missed_scans = 0;
+      known->was_found = true;
     } else {
       loops_.emplace_back(readers_, **loop, std::move(thread), threshold_, attached_);
+      loops_.back().was_found = true;
     }
   }
 
@@ -102,6 +120,7 @@ class WatchedTarget {
   Instant next_scan_;
   Instant next_check_;
   std::size_t threads_ = 0;
+  std::size_t next_thread_ = 0;  // of the search
 };
 
 // The request as a whole.

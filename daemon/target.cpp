@@ -40,6 +40,11 @@ Error not_permitted(const ProcRoot& proc, Pid pid) {
   return refusal(ErrorKind::kNotPermitted, "the kernel does not let us read its memory; run as root");
 }
 
+// Each interpreter may have a state for a thread, and a few more are made and not run: so many states for each thread
+// that the kernel knows, and some. Else a hostile target has us look at as many as it likes.
+constexpr std::size_t kStatesPerThread = 8;
+constexpr std::size_t kSpareStates = 256;
+
 std::string executable_of(const ProcRoot& proc, Pid pid) {
   auto link = read_proc_link(proc.of(pid, "exe"), "/proc/PID/exe");
   return link ? *link : std::string();
@@ -90,6 +95,12 @@ Result<std::vector<TargetThread>> Target::threads() const {
   }
   auto states = python::list_thread_states(memory_, runtime_, tids);
   if (!states) return fail(states);
+  if (states->size() > kStatesPerThread * tids.size() + kSpareStates) {
+    return fail({.kind = ErrorKind::kOutOfBounds,
+                 .what = "thread states, many more than threads",
+                 .where = runtime_.address,
+                 .wanted = states->size()});
+  }
   std::vector<TargetThread> threads;
   for (auto& state : *states) {
     TargetThread thread{.state = state, .tid = {}, .name = {}};

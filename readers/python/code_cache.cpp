@@ -1,6 +1,5 @@
 #include "readers/python/code_cache.h"
 
-#include "readers/python/bytecode/line_table.h"
 #include "readers/python/bytecode/opcodes.h"
 
 namespace snag::python {
@@ -37,6 +36,9 @@ Result<const Function*> CodeCache::look_up(Address code, const CodeIdentity& ide
     const auto& entry = entries_[known->second];
     if (entry.identity == identity) return entry.function.get();
   }
+  if (held_bytes_ > kMaxCacheBytes) {
+    return fail({.kind = ErrorKind::kOutOfBounds, .what = "functions", .where = code, .wanted = held_bytes_});
+  }
   auto loaded = load_function(code);
   if (!loaded) return fail(loaded);
   // Still alive, and the same: so were the strings that it refers to while they were read. Twice, since a new code
@@ -50,9 +52,14 @@ Result<const Function*> CodeCache::look_up(Address code, const CodeIdentity& ide
     if (*now != identity || !same)
       return fail({.kind = ErrorKind::kInconsistent, .what = "PyCodeObject", .where = code});
   }
+  held_bytes_ += loaded->name.size() + loaded->file.size() + loaded->line_table.size();
+  if (held_bytes_ > kMaxCacheBytes) {
+    return fail({.kind = ErrorKind::kOutOfBounds, .what = "functions", .where = code, .wanted = held_bytes_});
+  }
   const auto number = static_cast<std::uint32_t>(entries_.size());
   loaded->number = number;
-  entries_.push_back({.identity = identity, .function = std::make_unique<Function>(std::move(*loaded)), .places = {}});
+  entries_.push_back(
+      {.identity = identity, .function = std::make_unique<Function>(std::move(*loaded)), .lines = {}, .returns = {}});
   by_address_[code] = number;
   return entries_.back().function.get();
 }
@@ -119,17 +126,23 @@ Result<Function> CodeCache::load_function(Address code) const {
 CodeCache::Place CodeCache::place(const Function& function, std::int64_t instruction) {
   // The first instruction has not begun: PyCode_Addr2Line says the same.
   if (instruction < 0) return {.line = function.first_line};
-  auto& places = entries_[function.number].places;
-  if (const auto known = places.find(instruction); known != places.end()) return known->second;
-  const Place place{.line = line_at(runtime_->dialect.line_table, function.line_table, function.first_line,
-                                    static_cast<std::uint32_t>(instruction)),
-                    .returns = returns(function, instruction)};
-  places.emplace(instruction, place);
+  auto& entry = entries_[function.number];
+  if (!entry.lines) {
+    entry.lines = line_runs(runtime_->dialect.line_table, function.line_table, function.first_line);
+    held_bytes_ += entry.lines->size() * sizeof(LineRun);
+  }
+  Place place{.line = line_at(*entry.lines, static_cast<std::uint32_t>(instruction))};
+  if (runtime_->dialect.frame_chain != FrameChain::kFrameObjects) return place;
+  const auto known = entry.returns.find(instruction);
+  place.returns = known != entry.returns.end() ? known->second : returns(function, instruction);
+  if (known != entry.returns.end()) return place;
+  constexpr std::size_t kNodeBytes = 64;
+  held_bytes_ += kNodeBytes;
+  entry.returns.emplace(instruction, place.returns);
   return place;
 }
 
 bool CodeCache::returns(const Function& function, std::int64_t instruction) const {
-  if (runtime_->dialect.frame_chain != FrameChain::kFrameObjects) return false;
   const auto* opcodes = find_opcodes(runtime_->version);
   const auto begin = first_instruction(function);
   if (opcodes == nullptr || !begin) return false;

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "readers/python/bytecode/line_table.h"
 #include "readers/python/objects.h"
 #include "readers/python/runtime.h"
 #include "readers/python/stack.h"
@@ -14,8 +15,12 @@
 namespace snag::python {
 
 // Bounds on one code object. CPython's own compiler produces some 100 KiB for the largest generated functions.
-inline constexpr std::size_t kMaxLineTableBytes = 4U << 20U;
+inline constexpr std::size_t kMaxLineTableBytes = 1U << 20U;
 inline constexpr std::size_t kMaxInstructionBytes = 16U << 20U;
+
+// Names and tables of all functions of one cache; the functions beyond are kOutOfBounds. A large service has some
+// 10,000 functions of 400 bytes each.
+inline constexpr std::size_t kMaxCacheBytes = 16U << 20U;
 
 // What a code object says of its function. Immutable; lives as long as the cache.
 struct Function {
@@ -62,7 +67,8 @@ class CodeCache {
   struct Entry {
     CodeIdentity identity;
     std::unique_ptr<Function> function;
-    std::unordered_map<std::int64_t, Place> places;
+    std::optional<std::vector<LineRun>> lines;       // made when first asked for
+    std::unordered_map<std::int64_t, bool> returns;  // by instruction; to 3.10
   };
   [[nodiscard]] Result<CodeIdentity> identity_of(Address code) const;
   [[nodiscard]] Result<Function> load_function(Address code) const;
@@ -72,6 +78,7 @@ class CodeCache {
   ObjectReader objects_;
   const Runtime* runtime_;
   std::unordered_map<Address, std::uint32_t, AddressHash> by_address_;
+  std::size_t held_bytes_ = 0;
   std::vector<Entry> entries_;  // by Function::number; what an address was reused for stays, tables refer to it
 };
 

@@ -30,6 +30,7 @@ Result<DataStack::Header> DataStack::read_header(const RemoteMemory& memory, con
 Result<void> DataStack::survey(const RemoteMemory& memory, const StackChunkLayout& at, Address current, Address top,
                                std::vector<Region>& used) {
   chunks_.clear();
+  std::size_t total = 0;
   for (Address chunk = current; !chunk.is_null();) {
     if (chunks_.size() >= kMaxChunks) {
       return fail({.kind = ErrorKind::kOutOfBounds, .what = "_PyStackChunk.previous", .where = chunk});
@@ -43,6 +44,10 @@ Result<void> DataStack::survey(const RemoteMemory& memory, const StackChunkLayou
     }
     const std::size_t room = begin.value + size - top.value;
     const std::size_t wanted = top.value - data.value + (chunks_.empty() ? std::min(room, kHeadroom) : 0);
+    total += wanted;
+    if (total > kMaxStackBytes) {
+      return fail({.kind = ErrorKind::kOutOfBounds, .what = "data stack", .where = chunk, .wanted = total});
+    }
     if (wanted > 0) used.push_back({.begin = data, .size = wanted});
     chunks_.push_back(header->chunk);
     chunk = header->previous;

@@ -18,8 +18,10 @@ struct Region {
 
 // Chunks of one thread's data stack that are followed: 16 KiB each at first, so that kMaxFrames small frames fit.
 inline constexpr std::size_t kMaxChunks = 1024;
-// Bytes of one chunk that are copied at most.
+// Bytes of one chunk, and of all of a thread's chunks, that are copied at most: 20,000 frames of usual size. Each is
+// copied six times, so that this decides how much memory a hostile target can make us take.
 inline constexpr std::size_t kMaxChunkBytes = 4U << 20U;
+inline constexpr std::size_t kMaxStackBytes = 4U << 20U;
 
 // The chunks in which one thread keeps its frames from 3.11 on, but those of generators and the interpreter's own: a
 // frame lies behind its caller's, and all of them before the stack's end (Include/cpython/pystate.h: _PyStackChunk).

@@ -11,6 +11,9 @@ namespace {
 constexpr std::size_t kWord = sizeof(std::uint64_t);
 // Exception tables grow with the code: as large as the code itself is beyond any compiler.
 constexpr std::size_t kMaxExceptionTableBytes = 1U << 20U;
+// A longer name is no module's; and of its dots no more are tried, since each is a search through sys.modules.
+constexpr std::size_t kMaxModuleName = 512;
+constexpr int kMaxPackages = 8;
 
 struct Alias {
   std::string_view internal;
@@ -59,7 +62,7 @@ std::optional<std::string> NameReader::read_module(Address globals) const {
   auto name = codes_->objects().find(globals, "__name__");
   if (!name || !*name) return std::nullopt;
   auto text = codes_->objects().string(**name);
-  if (!text) return std::nullopt;
+  if (!text || text->size() > kMaxModuleName) return std::nullopt;
   return std::move(*text);
 }
 
@@ -119,8 +122,10 @@ std::string NameReader::public_name(const RawFrame& frame, const Function& funct
   std::string name = module.empty() ? qualified : module + "." + qualified;
   const auto& objects = codes_->objects();
   auto modules = objects.memory().read_pointer(interpreter + objects.layout().interpreter_state.modules, "sys.modules");
-  for (auto dot = module.find('.'); modules && dot != std::string::npos; dot = module.find('.', dot + 1)) {
+  auto dot = module.find('.');
+  for (int level = 0; level < kMaxPackages && modules && dot != std::string::npos; ++level) {
     const std::string package = module.substr(0, dot);
+    dot = module.find('.', dot + 1);
     if (!exports(*modules, package, qualified, frame, function)) continue;
     name = package;
     name.append(".").append(qualified);

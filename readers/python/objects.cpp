@@ -222,6 +222,8 @@ Result<std::optional<Address>> ObjectReader::find(Address dict_object, std::stri
   const auto& at = layout_->unicode;
   std::vector<std::byte> heads(kBatch * at.ascii_size.bytes());
   std::vector<Piece> pieces;
+  std::size_t unreadable = 0;
+  std::size_t compared = 0;
   for (std::size_t first = 0; first < entries->size();) {
     const std::size_t count = std::min(kBatch, entries->size() - first);
     pieces.clear();
@@ -234,11 +236,13 @@ Result<std::optional<Address>> ObjectReader::find(Address dict_object, std::stri
     const std::size_t readable = std::min(*done, count);
     for (std::size_t i = 0; i < readable; ++i) {
       if (load<std::uint64_t>(pieces[i].into, at.length.bytes()) != key.size()) continue;
+      if (++compared > kMaxTextsCompared) return fail(out_of_bounds("dict keys", dict_object, compared));
       auto text = string((*entries)[first + i].key);
       if (text && *text == key) return std::optional((*entries)[first + i].value);
     }
     // The key that stopped the read is not as long as a str's head is, and so none: on with the one behind it.
     first += readable < count ? readable + 1 : count;
+    if (readable < count && ++unreadable > kMaxUnreadableKeys) return fail(inconsistent("dict keys", dict_object));
   }
   return std::optional<Address>();
 }

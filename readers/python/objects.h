@@ -15,7 +15,11 @@ namespace snag::python {
 // Names and paths longer than this are cut: PATH_MAX, the longest name that means anything to a reader.
 inline constexpr std::size_t kMaxStringBytes = 4096;
 // More entries than this in one dict are not looked through; sys.modules of the largest services has some thousands.
-inline constexpr std::size_t kMaxDictEntries = 1U << 17U;
+inline constexpr std::size_t kMaxDictEntries = 1U << 16U;
+// Keys of one dict that cannot be read: one that is just being replaced; more are no dict of a living process.
+inline constexpr std::size_t kMaxUnreadableKeys = 16;
+// Keys whose text is read, since they are as long as the one that is looked for.
+inline constexpr std::size_t kMaxTextsCompared = 4096;
 // Items of one tuple: names of a code object's variables, bases of a type.
 inline constexpr std::size_t kMaxTupleItems = 1U << 14U;
 // Digits (of 30 bits) of an int that is read: ids, counts and numbers of tasks are below 2^60.

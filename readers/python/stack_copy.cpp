@@ -1,5 +1,8 @@
 #include "readers/python/stack_copy.h"
 
+#include <algorithm>
+#include <numeric>
+
 namespace snag::python {
 namespace {
 
@@ -20,6 +23,7 @@ void StackCopies::clear() {
   regions_.clear();
   offsets_.clear();
   used_.clear();
+  by_address_.clear();
   for (auto& buffer : buffers_) buffer.clear();
 }
 
@@ -51,6 +55,10 @@ void StackCopies::add_pieces_backwards(std::size_t copy) {
 }
 
 Result<void> StackCopies::take_first(const RemoteMemory& memory) {
+  by_address_.resize(regions_.size());
+  std::iota(by_address_.begin(), by_address_.end(), std::size_t{0});
+  std::sort(by_address_.begin(), by_address_.end(),
+            [&](std::size_t left, std::size_t right) { return regions_[left].begin < regions_[right].begin; });
   pieces_.clear();
   add_pieces(0);
   auto done = memory.read_many(pieces_, kWhat);
@@ -110,17 +118,27 @@ StackCopies::Look StackCopies::look(std::size_t number) const {
   return {.thread = bytes.subspan(kWord), .word = head_word_.is_null() ? 0 : load<std::uint64_t>(bytes, 0)};
 }
 
+bool StackCopies::covers(std::size_t region, Address begin, std::size_t size) const {
+  const auto& [from, bytes] = regions_[region];
+  return begin >= from && bytes >= size && begin.value - from.value <= bytes - size;
+}
+
 std::span<const std::byte> StackCopies::find(std::size_t copy, Address begin, std::size_t size, std::size_t& hint) {
-  for (std::size_t tried = 0; tried < regions_.size(); ++tried) {
-    const std::size_t i = (hint + tried) % regions_.size();
-    const auto& region = regions_[i];
-    if (begin < region.begin || region.size < size) continue;
-    const std::uint64_t inside = begin.value - region.begin.value;
-    if (inside > region.size - size) continue;
-    hint = i;
-    if (copy == 0) used_[i] = true;
-    return std::span(buffers_[copy]).subspan(offsets_[i] + inside, size);
+  const auto take = [&](std::size_t region) {
+    hint = region;
+    if (copy == 0) used_[region] = true;
+    return std::span<const std::byte>(buffers_[copy])
+        .subspan(offsets_[region] + (begin.value - regions_[region].begin.value), size);
+  };
+  for (const std::size_t region : {hint, hint + 1}) {
+    if (region < regions_.size() && covers(region, begin, size)) return take(region);
   }
+  const auto behind =
+      std::upper_bound(by_address_.begin(), by_address_.end(), begin,
+                       [&](Address wanted, std::size_t region) { return wanted < regions_[region].begin; });
+  if (behind != by_address_.begin() && covers(*std::prev(behind), begin, size)) return take(*std::prev(behind));
+  // What was read singly since: the last of them, which the caller has just asked for.
+  if (!regions_.empty() && covers(regions_.size() - 1, begin, size)) return take(regions_.size() - 1);
   return {};
 }
 

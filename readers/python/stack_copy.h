@@ -48,11 +48,13 @@ class StackCopies {
   // Whether find() took something of the first copy from that region since it was added.
   [[nodiscard]] bool was_used(std::size_t region) const { return used_[region]; }
 
-  // The bytes of [begin, begin + size) in a copy; empty when no region covers them. `hint` is the region to look at
-  // first and is moved along: frames lie in the order in which they are walked.
+  // The bytes of [begin, begin + size) in a copy; empty when no region is known to cover them. `hint` is the region to
+  // look at first and is moved along: frames lie in the order in which they are walked. Of the regions that were added
+  // after take_first() only those at the hint are looked at, so that a stack of many single frames costs no square.
   [[nodiscard]] std::span<const std::byte> find(std::size_t copy, Address begin, std::size_t size, std::size_t& hint);
 
  private:
+  [[nodiscard]] bool covers(std::size_t region, Address begin, std::size_t size) const;
   // Appends the pieces of a copy to pieces_.
   void add_pieces(std::size_t copy);
   void add_pieces_backwards(std::size_t copy);
@@ -61,6 +63,7 @@ class StackCopies {
   std::vector<Region> regions_;
   std::vector<std::size_t> offsets_;  // of each region in every buffer
   std::vector<bool> used_;
+  std::vector<std::size_t> by_address_;  // the regions of take_first()
   std::array<std::vector<std::byte>, kCopies> buffers_;
   Region head_{.begin = {}, .size = 0};
   Address head_word_;

@@ -11,6 +11,8 @@ namespace {
 constexpr std::size_t kWord = sizeof(std::uint64_t);
 // A stack that did not hold still is tried again this often: each attempt costs two system calls.
 constexpr int kAttempts = 3;
+// Regions of one stack that a cursor remembers.
+constexpr std::size_t kMaxRemembered = 4096;
 
 struct Extent {
   std::size_t begin;
@@ -389,7 +391,16 @@ void StackReader::compare(ThreadCursor& cursor, RawStack& stack) {
 
 // The regions that the stack lay in, for the next read's first guess.
 void StackReader::remember(ThreadCursor& cursor) {
-  if (runtime_->dialect.frame_chain == FrameChain::kFrameObjects) return remember_frames(cursor);
+  if (runtime_->dialect.frame_chain == FrameChain::kFrameObjects) {
+    remember_frames(cursor);
+  } else {
+    remember_regions(cursor);
+  }
+  // Every thread's cursor keeps its own: of a stack that is spread wider the next read starts afresh.
+  if (cursor.regions_.size() > kMaxRemembered) cursor.regions_ = {};
+}
+
+void StackReader::remember_regions(ThreadCursor& cursor) {
   const std::size_t before = cursor.regions_.size();
   cursor.regions_.clear();
   const auto regions = copies_.regions();

@@ -83,6 +83,7 @@ class StackReader {
   // For frames that run a copy of their code's instructions: where that copy lies.
   [[nodiscard]] Result<void> find_bytecodes();
   void remember(ThreadCursor& cursor);
+  void remember_regions(ThreadCursor& cursor);
   void remember_frames(ThreadCursor& cursor);
 
   void compare(ThreadCursor& cursor, RawStack& stack);

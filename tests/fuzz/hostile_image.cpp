@@ -47,11 +47,30 @@ python::Runtime runtime_of(std::size_t row) {
           .dialect = python::dialect_of(kRows.at(row).version)};
 }
 
-constexpr std::array<std::uint64_t, 24> kTelling{
-    0,          1,          2,          3,          7,          8,          15,         0x7F,
-    0xFF,       0xFFF,      0x1000,     0x10000,    0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1ULL << 32U,
-    1ULL << 40U, 1ULL << 47U, (1ULL << 47U) - kPage, 0x7FFFFFFFFFFFFFFF, 1ULL << 63U, ~0ULL, ~0ULL - 7,
-    0xFFFFFFFF81000000};
+constexpr std::array<std::uint64_t, 24> kTelling{0,
+                                                 1,
+                                                 2,
+                                                 3,
+                                                 7,
+                                                 8,
+                                                 15,
+                                                 0x7F,
+                                                 0xFF,
+                                                 0xFFF,
+                                                 0x1000,
+                                                 0x10000,
+                                                 0x7FFFFFFF,
+                                                 0x80000000,
+                                                 0xFFFFFFFF,
+                                                 1ULL << 32U,
+                                                 1ULL << 40U,
+                                                 1ULL << 47U,
+                                                 (1ULL << 47U) - kPage,
+                                                 0x7FFFFFFFFFFFFFFF,
+                                                 1ULL << 63U,
+                                                 ~0ULL,
+                                                 ~0ULL - 7,
+                                                 0xFFFFFFFF81000000};
 
 std::vector<std::byte> bytes_of(std::uint64_t value, std::size_t width) {
   std::vector<std::byte> bytes(width);
@@ -80,9 +99,8 @@ HostileImage::HostileImage(Input input)
       continue;
     }
     const std::size_t number = std::size_t{1} + input.take<std::uint16_t>();
-    memory_.before_read(number, [change = std::move(change)](ImageMemory& memory) {
-      memory.change(change.at, change.bytes);
-    });
+    memory_.before_read(number,
+                        [change = std::move(change)](ImageMemory& memory) { memory.change(change.at, change.bytes); });
   }
 }
 
@@ -110,7 +128,8 @@ HostileImage::Change HostileImage::take_change(Input& input, unsigned kind) cons
     case 1:
       return {.at = field.at, .bytes = bytes_of(input.take<std::uint64_t>(), field.width)};
     case 2:
-      return {.at = field.at, .bytes = bytes_of(kTelling.at(input.take<std::uint8_t>() % kTelling.size()), field.width)};
+      return {.at = field.at,
+              .bytes = bytes_of(kTelling.at(input.take<std::uint8_t>() % kTelling.size()), field.width)};
     case 3:
       return {.at = field.at, .bytes = bytes_of(take_address(input).value, field.width)};
     case 4:

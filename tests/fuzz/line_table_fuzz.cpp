@@ -10,8 +10,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto any = input.take<std::uint32_t>();
   for (const auto kind :
        {python::LineTableKind::kLnotab, python::LineTableKind::kLineDeltas, python::LineTableKind::kLocations}) {
-    for (const std::uint32_t instruction : {0U, 16U, any, UINT32_MAX}) {
-      (void)python::line_at(kind, input.rest(), first_line, instruction);
+    const auto runs = python::line_runs(kind, input.rest(), first_line);
+    for (const std::uint32_t instruction : {0U, 16U, any % 1024U, any, UINT32_MAX - 1}) {
+      // Two ways to the same answer.
+      const auto line = python::line_at(kind, input.rest(), first_line, instruction);
+      if (python::line_at(runs, instruction) != line) __builtin_trap();
     }
   }
   (void)python::position_at(input.rest(), first_line, any);

@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   python::RawStack stack;
   python::CodeCache codes(hostile.memory(), hostile.runtime());
   asyncio::LoopReader loops(codes);
-  asyncio::TaskReader tasks(codes);
+  asyncio::TaskReader tasks(codes, [] { return std::nullopt; });
   if (reader.read(cursor, stack)) {
     auto loop = loops.find(image.thread(), image.interpreter(), stack);
     if (loop && *loop) {

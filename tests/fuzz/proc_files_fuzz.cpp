@@ -43,7 +43,7 @@ class Fixture {
 };
 
 void read_files(const Fixture& fixture, std::uint8_t choice, std::string_view text) {
-  constexpr std::array<std::string_view, 9> kNames{"maps",     "status",  "cmdline", "timens_offsets", "net/tcp",
+  constexpr std::array<std::string_view, 9> kNames{"maps",     "status",  "cmdline",  "timens_offsets",  "net/tcp",
                                                    "net/tcp6", "net/udp", "net/unix", "task/4242/status"};
   const auto name = kNames.at(choice % kNames.size());
   fixture.write(name, text);

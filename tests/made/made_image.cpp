@@ -222,6 +222,7 @@ Address Image::builtin(std::string_view name, std::string_view of_module) {
 
 void Image::make_types() {
   types_.type = type("type");
+  put("object.type", types_.type + layout_.object.type, types_.type.value);  // the only one that is its own
   types_.text = type("str");
   types_.integer = type("int");
   types_.real = type("float");

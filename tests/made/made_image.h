@@ -14,8 +14,8 @@
 namespace snag::made {
 
 // A sound image of a CPython in memory, of any version that there is a layout for: a runtime, an interpreter, a thread
-// whose stack is a service's (an asyncio loop that runs a task's callback that sleeps in C), its code objects, names and
-// dicts. Whoever is hostile changes it: each pointer, count and size is a field that can be named.
+// whose stack is a service's (an asyncio loop that runs a task's callback that sleeps in C), its code objects, names
+// and dicts. Whoever is hostile changes it: each pointer, count and size is a field that can be named.
 class Image {
  public:
   // A word (or less) that a reader believes or does not.

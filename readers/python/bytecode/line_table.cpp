@@ -1,11 +1,13 @@
 #include "readers/python/bytecode/line_table.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace snag::python {
 namespace {
 
 constexpr std::uint32_t kUnitBytes = 2;  // sizeof(_Py_CODEUNIT)
+constexpr std::int64_t kNoLine = -128;   // in the deltas of 3.10
 
 // Lines are summed in 64 bits: a table of any size that fits in memory cannot overflow them. What is no line number is
 // none.
@@ -36,7 +38,6 @@ std::optional<int> lnotab_line(std::span<const std::byte> table, int first_line,
 
 // Objects/lnotab_notes.txt of 3.10: pairs (length in bytes, signed lines), -128 for a stretch without a line.
 std::optional<int> delta_line(std::span<const std::byte> table, int first_line, std::uint64_t offset) {
-  constexpr std::int64_t kNoLine = -128;
   std::int64_t line = first_line;
   std::uint64_t end = 0;
   for (std::size_t at = 0; at + 1 < table.size(); at += 2) {
@@ -56,16 +57,19 @@ class LocationReader {
 
   // The entry that covers the code unit; nullopt if there is none.
   std::optional<Position> find(std::uint64_t unit) {
-    std::uint64_t end = 0;
-    while (!rest_.empty()) {
-      const auto first = take();
-      if (!first || (*first & 128U) == 0) return std::nullopt;
-      end += (*first & 7U) + 1;
-      const auto position = take_entry((*first >> 3U) & 15U);
-      if (!position || unit < end) return position;
+    while (auto position = next()) {
+      if (unit < end_) return position;
     }
     return std::nullopt;
   }
+  // The next entry, which reaches up to end(); nullopt when there is none, or the table is damaged.
+  std::optional<Position> next() {
+    const auto first = take();
+    if (!first || (*first & 128U) == 0) return std::nullopt;
+    end_ += (*first & 7U) + 1;
+    return take_entry((*first >> 3U) & 15U);
+  }
+  [[nodiscard]] std::uint64_t end() const { return end_; }  // in code units
 
  private:
   static constexpr std::uint32_t kOneLine = 10;  // to 12: 0 to 2 lines further, columns in a byte each
@@ -141,7 +145,50 @@ class LocationReader {
 
   std::span<const std::byte> rest_;
   std::int64_t line_;
+  std::uint64_t end_ = 0;
 };
+
+// Puts stretches of one line together.
+class Runs {
+ public:
+  void add(std::uint64_t end, std::optional<int> line) {
+    const auto bounded = static_cast<std::uint32_t>(std::min<std::uint64_t>(end, kEnd));
+    if (!runs_.empty() && bounded <= runs_.back().end) return;  // covers nothing
+    const std::int32_t number = line.value_or(-1);
+    if (!runs_.empty() && runs_.back().line == number) {
+      runs_.back().end = bounded;
+    } else if (bounded > 0) {
+      runs_.push_back({.end = bounded, .line = number});
+    }
+  }
+  std::vector<LineRun> take() { return std::move(runs_); }
+  static constexpr std::uint32_t kEnd = std::numeric_limits<std::uint32_t>::max();
+
+ private:
+  std::vector<LineRun> runs_;
+};
+
+void add_lnotab(std::span<const std::byte> table, int first_line, Runs& runs) {
+  std::int64_t line = first_line;
+  std::uint64_t start = 0;
+  for (std::size_t at = 0; at + 1 < table.size(); at += 2) {
+    start += unsigned_at(table, at);
+    runs.add(start, as_line(line));
+    line += signed_at(table, at + 1);
+  }
+  runs.add(Runs::kEnd, as_line(line));  // the last line has no end
+}
+
+void add_deltas(std::span<const std::byte> table, int first_line, Runs& runs) {
+  std::int64_t line = first_line;
+  std::uint64_t end = 0;
+  for (std::size_t at = 0; at + 1 < table.size(); at += 2) {
+    const std::int64_t delta = signed_at(table, at + 1);
+    end += unsigned_at(table, at);
+    if (delta != kNoLine) line += delta;
+    runs.add(end, delta == kNoLine ? std::nullopt : as_line(line));
+  }
+}
 
 }  // namespace
 
@@ -158,6 +205,31 @@ std::optional<int> line_at(LineTableKind kind, std::span<const std::byte> table,
     }
   }
   return std::nullopt;
+}
+
+std::vector<LineRun> line_runs(LineTableKind kind, std::span<const std::byte> table, int first_line) {
+  Runs runs;
+  switch (kind) {
+    case LineTableKind::kLnotab:
+      add_lnotab(table, first_line, runs);
+      break;
+    case LineTableKind::kLineDeltas:
+      add_deltas(table, first_line, runs);
+      break;
+    case LineTableKind::kLocations: {
+      LocationReader reader(table, first_line);
+      while (const auto position = reader.next()) runs.add(reader.end() * kUnitBytes, position->line);
+      break;
+    }
+  }
+  return runs.take();
+}
+
+std::optional<int> line_at(std::span<const LineRun> runs, std::uint32_t offset) {
+  const auto run = std::upper_bound(runs.begin(), runs.end(), offset,
+                                    [](std::uint32_t at, const LineRun& one) { return at < one.end; });
+  if (run == runs.end() || run->line < 0) return std::nullopt;
+  return run->line;
 }
 
 std::optional<Position> position_at(std::span<const std::byte> locations, int first_line,

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "readers/python/layout.h"
 
@@ -15,6 +16,15 @@ namespace snag::python {
 // its end.
 [[nodiscard]] std::optional<int> line_at(LineTableKind kind, std::span<const std::byte> table, int first_line,
                                          std::uint32_t instruction_byte_offset);
+
+// The whole table at once, for who asks for many instructions of one function: ascending stretches of code, each up to
+// `end` (bytes, exclusive) and on one line. The same answers as line_at(), which begins at the front each time.
+struct LineRun {
+  std::uint32_t end;
+  std::int32_t line;  // negative: none
+};
+[[nodiscard]] std::vector<LineRun> line_runs(LineTableKind kind, std::span<const std::byte> table, int first_line);
+[[nodiscard]] std::optional<int> line_at(std::span<const LineRun> runs, std::uint32_t instruction_byte_offset);
 
 // What co_positions() says of an instruction. Lines count from 1, columns from 0 in UTF-8 bytes, the end is exclusive.
 struct Position {

@@ -55,6 +55,12 @@ class WireClient:
 
     def receive(self, *kinds):
         """The next message; it must be of one of these kinds, when any are given."""
+        kind, message = self.receive_any()
+        assert not kinds or kind in kinds, f"{kind} where {kinds} was due: {message}"
+        return message
+
+    def receive_any(self):
+        """The next message, as (the field that it came in, the message)."""
         size, shift = 0, 0
         while True:
             byte = self._take(1)[0]
@@ -65,8 +71,14 @@ class WireClient:
         assert size <= LARGEST_MESSAGE, f"the daemon sent a message of {size} bytes"
         message = self._schema.ServerMessage.FromString(self._take(size))
         kind = message.WhichOneof("kind")
-        assert not kinds or kind in kinds, f"{kind} where {kinds} was due: {message}"
-        return getattr(message, kind)
+        return kind, getattr(message, kind)
+
+    def receive_answer(self):
+        """All messages up to the end of a request, as (kind, message); a warning is none."""
+        received = [self.receive_any()]
+        while received[-1][0] not in ("done", "failure"):
+            received.append(self.receive_any())
+        return received
 
     def receive_until(self, *kinds):
         """All messages up to and including the first of these kinds, as (kind, message)."""
