@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "daemon/followed_processes.h"
 #include "daemon/publish.h"
 #include "daemon/resolved_stack.h"
 #include "readers/asyncio/run_once.h"
@@ -111,10 +112,12 @@ void dump_target(Request& request, Target& target, v1::SamplingSummary& summary)
 }  // namespace
 
 void dump(Request& request, const v1::Dump& asked) {
-  const auto targets = request.attach(std::span(asked.pids().data(), static_cast<std::size_t>(asked.pids_size())));
+  FollowedProcesses followed(request, asked.selection());
+  const auto targets = followed.attach(std::span(asked.pids().data(), static_cast<std::size_t>(asked.pids_size())));
   if (targets.empty()) return;
   v1::SamplingSummary summary;
   for (const auto& target : targets) dump_target(request, *target, summary);
+  followed.summarize(summary);
   v1::ServerMessage message;
   *message.mutable_summary() = std::move(summary);
   request.send(message);

@@ -37,8 +37,8 @@ Caller caller_of(int socket) {
   ucred credentials{};
   socklen_t size = sizeof credentials;
   constexpr std::uint32_t kNobody = 65534;
-  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return {.user = kNobody};
-  return {.user = credentials.uid};
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return {.user = kNobody, .process = {}};
+  return {.user = credentials.uid, .process = {credentials.pid}};
 }
 
 // A client and the thread that serves it.

@@ -12,6 +12,7 @@
 #include "readers/process/live_memory.h"
 #include "readers/process/mappings.h"
 #include "readers/process/proc_root.h"
+#include "readers/process/unique_descriptor.h"
 #include "readers/python/code_cache.h"
 #include "readers/python/runtime.h"
 #include "readers/python/stack_reader.h"
@@ -26,6 +27,18 @@ struct TargetThread {
   std::string name;  // comm; any bytes
 };
 
+// Why a target can be watched no longer.
+struct TargetEnd {
+  bool lives = false;     // the process is there, but not the Python that was attached: it may become a target again
+  bool executed = false;  // and that is because it executes another program
+  std::string sentence;   // "pid 4242 has ended: killed by signal 9"
+  std::string how;        // the same without the pid; see ProcessEnd
+  bool abnormal = false;
+};
+
+// How a process that is gone has ended, as far as the kernel tells.
+[[nodiscard]] TargetEnd process_end(Pid pid, const UniqueDescriptor& process);
+
 // One live CPython process that is watched: everything that is found out once, at attach. Not movable: its parts refer
 // to each other.
 class Target {
@@ -37,6 +50,9 @@ class Target {
   Target& operator=(const Target&) = delete;
 
   [[nodiscard]] Pid pid() const { return identity_.pid; }
+  [[nodiscard]] const ProcessIdentity& identity() const { return identity_; }
+  // See ProcessStat: a forked child has its parent's until it executes a program.
+  [[nodiscard]] std::uint64_t start_stack() const { return start_stack_; }
   [[nodiscard]] const ProcRoot& proc() const { return proc_; }
   [[nodiscard]] const RemoteMemory& memory() const { return memory_; }
   [[nodiscard]] const python::Runtime& runtime() const { return runtime_; }
@@ -51,14 +67,16 @@ class Target {
   // What its _asyncio says of its own structs, if it has loaded one that does.
   [[nodiscard]] std::optional<asyncio::ModuleOffsets> asyncio_offsets() const;
   // Why it can be watched no longer; nullopt while it can.
-  [[nodiscard]] std::optional<std::string> ended() const;
+  [[nodiscard]] std::optional<TargetEnd> ended() const;
 
  private:
-  Target(const ProcRoot& proc, ProcessIdentity identity, std::vector<Mapping> mappings, python::Runtime runtime,
-         Nanoseconds clock_offset);
+  Target(const ProcRoot& proc, ProcessIdentity identity, std::uint64_t start_stack, std::vector<Mapping> mappings,
+         python::Runtime runtime, Nanoseconds clock_offset);
 
   ProcRoot proc_;
   ProcessIdentity identity_;
+  UniqueDescriptor process_;
+  std::uint64_t start_stack_;
   LiveMemory memory_;
   std::vector<Mapping> mappings_;
   python::Runtime runtime_;

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 INTERPRETERS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "debian")
-TESTS = ("stalls", "attach", "stacks", "rate", "read_only", "hard_ends", "stops", "wrong_input", "server", "commands", "demo",
+TESTS = ("stalls", "attach", "stacks", "rate", "read_only", "hard_ends", "stops", "subprocesses", "wrong_input", "server", "commands", "demo",
          "flamegraph_browser", "targets")
 COLUMNS_A_TABLE = 7  # so that it fits a terminal
 

@@ -1,6 +1,7 @@
 #include "cli/commands/doctor.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "cli/view/diagnosis_view.h"
 #include "cli/view/json_line.h"
@@ -43,11 +44,20 @@ class DoctorHandler : public Handler {
 
 ExitStatus run_doctor(const DoctorOptions& options, bool json, const std::optional<std::string>& socket,
                       Environment& environment) {
-  v1::ClientMessage message;
-  message.mutable_diagnose()->set_pid(options.pid);
-  DoctorHandler handler(json, environment);
-  const ExitStatus status = run_request(message, socket, handler, environment);
-  return status == ExitStatus::kDone ? handler.status() : status;
+  std::vector<std::int32_t> pids = options.pids;
+  if (pids.empty()) pids.push_back(0);
+  // Of several processes the first that cannot be attached decides.
+  ExitStatus first_wrong = ExitStatus::kDone;
+  for (const std::int32_t pid : pids) {
+    v1::ClientMessage message;
+    message.mutable_diagnose()->set_pid(pid);
+    DoctorHandler handler(json, environment);
+    ExitStatus status = run_request(message, socket, handler, environment);
+    if (status == ExitStatus::kDone) status = handler.status();
+    if (status == ExitStatus::kInterrupted) return status;
+    if (first_wrong == ExitStatus::kDone) first_wrong = status;
+  }
+  return first_wrong;
 }
 
 }  // namespace snag::cli

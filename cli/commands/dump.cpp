@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "cli/commands/selection.h"
 #include "cli/view/json_line.h"
 #include "cli/view/stall_view.h"
 #include "cli/view/summary_view.h"
@@ -54,7 +55,9 @@ class DumpHandler : public Handler {
 ExitStatus run_dump(const DumpOptions& options, bool json, const std::optional<std::string>& socket,
                     Environment& environment) {
   v1::ClientMessage message;
-  message.mutable_dump()->mutable_pids()->Add(options.pids.begin(), options.pids.end());
+  const auto& pids = options.processes.pids;
+  message.mutable_dump()->mutable_pids()->Add(pids.begin(), pids.end());
+  publish(options.processes, *message.mutable_dump()->mutable_selection());
   DumpHandler handler(json, environment);
   return run_request(message, socket, handler, environment);
 }
