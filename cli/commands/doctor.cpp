@@ -44,6 +44,11 @@ class DoctorHandler : public Handler {
 
 ExitStatus run_doctor(const DoctorOptions& options, bool json, const std::optional<std::string>& socket,
                       Environment& environment) {
+  ConnectResult connected = environment.connect(socket);
+  if (const auto* error = std::get_if<ConnectError>(&connected)) {
+    return fail(environment, ExitStatus::kFailed, error->sentence, error->remedy);
+  }
+  Session session(std::get<Connection>(connected), environment.signals);
   std::vector<std::int32_t> pids = options.pids;
   if (pids.empty()) pids.push_back(0);
   // Of several processes the first that cannot be attached decides.
@@ -52,10 +57,12 @@ ExitStatus run_doctor(const DoctorOptions& options, bool json, const std::option
     v1::ClientMessage message;
     message.mutable_diagnose()->set_pid(pid);
     DoctorHandler handler(json, environment);
-    ExitStatus status = run_request(message, socket, handler, environment);
+    const Outcome outcome = session.request(message, handler, &environment.out);
+    ExitStatus status = conclude(outcome, environment);
     if (status == ExitStatus::kDone) status = handler.status();
-    if (status == ExitStatus::kInterrupted) return status;
     if (first_wrong == ExitStatus::kDone) first_wrong = status;
+    const bool answered = outcome.end == Outcome::End::kDone || outcome.end == Outcome::End::kFailed;
+    if (!answered || outcome.interrupted) break;
   }
   return first_wrong;
 }

@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import threading
 import time
+import unittest
 import urllib.request
 from collections import Counter
 
@@ -18,6 +20,7 @@ from legal_stacks import parse_folded
 
 DONE, USAGE, NO_PROCESS, INTERRUPTED = 0, 2, 4, 130
 METHODS = ("fork", "spawn", "forkserver")
+NOBODY, OTHER_USER = 65534, 1
 RATE = 200
 # Nothing outside tells that a recording has taken samples: this long into it, some have been.
 INTO_THE_RECORDING = 1.0  # seconds
@@ -257,6 +260,45 @@ class Subprocesses(Harness):
         snag, status = self.run_to_end("snag", "doctor", first.pid, second.pid, "--json")
         self.assertEqual(status, DONE, snag.stderr)
         self.assertEqual([diagnosis["pid"] for diagnosis in snag.objects("diagnosis")], [first.pid, second.pid])
+
+    # ---- whose processes -------------------------------------------------------------------------------------------
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can play two users")
+    def test_a_child_with_another_users_rights_is_refused_by_a_shared_daemon(self):
+        folder, nobody = self.folder(), dict(user=NOBODY, group=NOBODY, extra_groups=[])
+        folder.chmod(0o755)
+        # Set-user-ID to a user that has no rights of its own.
+        other = folder / "python3"
+        shutil.copy(DEBIAN, other)
+        os.chown(other, OTHER_USER, -1)
+        other.chmod(0o4755)
+        program = (
+            "import json, os, subprocess, sys\n"
+            "say = 'import json, os, time; print(json.dumps(dict(child=dict(pid=os.getpid(), users=os.getresuid()))), flush=True)'\n"
+            "[subprocess.Popen([python, '-c', say + '; time.sleep(600)']) for python in sys.argv[1:]]\n"
+            "sys.stdin.read()"
+        )
+        target = Speaker([DEBIAN, "-c", program, DEBIAN, other], cwd="/", **nobody)
+        self.addCleanup(target.close)
+        children = {child["pid"]: child["users"] for child in (target.wait_for("child") for _ in range(2))}
+        self.end_at_last(*children)
+        refused = [pid for pid, users in children.items() if OTHER_USER in users]
+        if not refused:
+            self.skipTest(f"{folder} does not honour the set-user-ID bit")
+        daemon = self.start("snagd", "--socket", folder / "socket")
+        self.assertTrue(wait_until(lambda: (folder / "socket").exists()), daemon.stderr)
+        (folder / "socket").chmod(0o777)
+        options = ("--subprocesses", target.pid, "--socket", folder / "socket", "--json")
+        try:
+            snag, status = self.run_to_end("snag", "dump", *options, cwd="/", **nobody)
+        except PermissionError:
+            self.skipTest(f"another user may not execute what is in {harness.truth.BIN}")
+        self.assertEqual(status, DONE, snag.stderr)
+        self.assertEqual({thread["pid"] for thread in snag.objects("thread")}, {target.pid, *children} - set(refused))
+        watch, status = self.run_to_end("snag", "stalls", "-d", "1", *options, cwd="/", **nobody)
+        self.assertEqual(status, DONE, watch.stderr)
+        self.assertEqual(watch.stderr.count(f"pid {refused[0]}: it runs with another user's rights"), 1, watch.stderr)
+        self.assertEqual(watch.objects("summary")[0]["processes"], 2)
 
     # ---- loops -----------------------------------------------------------------------------------------------------
 

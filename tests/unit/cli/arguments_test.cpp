@@ -37,6 +37,19 @@ TEST_CASE("processes are named with and without -p, each counts once") {
   CHECK(options_of<DoctorOptions>({"doctor", "9", "8"}).pids == Pids{9, 8});
 }
 
+TEST_CASE("processes are selected by patterns, alone or beside numbers, and followed if that is asked for") {
+  using Patterns = std::vector<std::string>;
+  const auto both = options_of<StallsOptions>({"stalls", "--match", "a", "5", "--match=b c"}).processes;
+  CHECK(both.pids == std::vector<std::int32_t>{5});
+  CHECK(both.match == Patterns{"a", "b c"});
+  CHECK_FALSE(both.subprocesses);
+  CHECK(options_of<DumpOptions>({"dump", "--match", "a"}).processes.match == Patterns{"a"});
+  CHECK(options_of<RecordOptions>({"record", "--match", "a", "-s"}).processes.subprocesses);
+  CHECK(options_of<RecordOptions>({"record", "--subprocesses", "--", "python3", "-s"}).processes.subprocesses);
+  CHECK(refused({"record", "--match", "a", "--", "x"}) == "either --match or a command behind --, not both");
+  CHECK(refused({"stalls", "--subprocesses"}) == "no process is named");
+}
+
 TEST_CASE("what is no process is refused with its name") {
   CHECK(refused({"stalls", "0"}) == "PID 0 is not a process: process numbers begin at 1");
   CHECK(refused({"dump", "-5"}) == "PID -5 is not a process: process numbers begin at 1");

@@ -8,30 +8,14 @@
 
 #include "readers/process/process_end.h"
 #include "readers/process/process_list.h"
-#include "tests/unit/process/child.h"
+#include "tests/unit/process/process_tree.h"
 
 using namespace snag;
 using snag::test::Child;
+using snag::test::ProcessTree;
 using snag::test::TemporaryDirectory;
 
 namespace {
-
-// A /proc whose processes and last number the test decides on.
-class Tree {
- public:
-  explicit Tree(int last_number) { say_last(last_number); }
-  void say_last(int number) const { directory_.write("loadavg", "0.1 0.2 0.3 1/80 " + std::to_string(number) + "\n"); }
-  void add(int pid, int parent, int start = 7) const {
-    directory_.write(std::to_string(pid) + "/stat",
-                     std::to_string(pid) + " (x) S " + std::to_string(parent) +
-                         " 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 " + std::to_string(start) +
-                         " 0 0 0 0 0 99 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n");
-  }
-  [[nodiscard]] ProcRoot root() const { return ProcRoot(directory_.path()); }
-
- private:
-  TemporaryDirectory directory_;
-};
 
 std::vector<std::int32_t> numbers(const Result<std::vector<ProcessOrigin>>& found) {
   REQUIRE(found);
@@ -45,10 +29,10 @@ using Numbers = std::vector<std::int32_t>;
 }  // namespace
 
 TEST_CASE("new processes are those whose numbers were given since the last look") {
-  const Tree tree(20);
+  const ProcessTree tree(20);
   tree.add(10, 1);
   tree.add(20, 10, 8);
-  NewProcesses births(tree.root());
+  NewProcesses births{ProcRoot(tree.path())};
   CHECK(births.is_cheap());
   const auto all = births.all();
   CHECK(numbers(all) == Numbers{10, 20});
@@ -64,8 +48,8 @@ TEST_CASE("new processes are those whose numbers were given since the last look"
 
 // copy_process() in the kernel takes the number some time before it shows the process.
 TEST_CASE("a number that was given before its process was there is looked at once more, and not for ever") {
-  const Tree tree(20);
-  NewProcesses births(tree.root());
+  const ProcessTree tree(20);
+  NewProcesses births{ProcRoot(tree.path())};
   CHECK(numbers(births.all()).empty());
   tree.say_last(22);
   CHECK(numbers(births.since_last()).empty());
@@ -77,8 +61,8 @@ TEST_CASE("a number that was given before its process was there is looked at onc
 }
 
 TEST_CASE("where numbers begin again, or very many were given, all of /proc is read") {
-  const Tree tree(32'000);
-  NewProcesses births(tree.root());
+  const ProcessTree tree(32'000);
+  NewProcesses births{ProcRoot(tree.path())};
   CHECK(numbers(births.all()).empty());
   tree.add(31'000, 1);
   tree.add(301, 1);
