@@ -16,7 +16,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// A look costs some 10 µs where the kernel says which numbers are new, and else as much as reading all of /proc.
+// A look costs some 20 µs where the kernel says which numbers are new, and else as much as reading all of /proc.
 constexpr Nanoseconds kLookEvery = milliseconds(10);
 constexpr Nanoseconds kLookEveryWithoutNumbers = milliseconds(200);
 // What the cheap look cannot find is looked for in all of /proc, once a second; where that takes long, for at most one

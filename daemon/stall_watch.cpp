@@ -21,7 +21,8 @@ constexpr Nanoseconds kMaxThreshold = std::chrono::hours(1);
 constexpr Nanoseconds kScanEvery = std::chrono::seconds(1);
 constexpr Nanoseconds kScanWithoutLoop = milliseconds(50);
 constexpr int kScanWithoutLoopShare = 10;
-constexpr Nanoseconds kAliveEvery = milliseconds(100);
+// A loop whose memory is gone is looked after at once; this is for those that have none.
+constexpr Nanoseconds kAliveEvery = milliseconds(250);
 constexpr Nanoseconds kProgressEvery = std::chrono::seconds(1);
 // A loop that turns is between two iterations for some microseconds: only one that is missed again and again has ended.
 constexpr int kMissedScans = 3;
