@@ -8,10 +8,10 @@
 #include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "readers/base/printable.h"
+#include "readers/process/live_memory.h"
 #include "readers/process/namespaces.h"
 #include "readers/process/permission.h"
 #include "readers/process/proc_number.h"
@@ -122,11 +122,8 @@ void add_target(AttachFacts& facts, const ProcRoot& root, Pid pid, const AttachP
 
 // One byte of the first page, which is never mapped: the kernel checks the permission before the address.
 int try_to_read(Pid pid) {
-  char byte = 0;
-  const iovec ours = {.iov_base = &byte, .iov_len = 1};
-  const iovec theirs = {.iov_base = nullptr, .iov_len = 1};
-  if (::process_vm_readv(pid.value, &ours, 1, &theirs, 1, 0) >= 0 || errno == EFAULT) return 0;
-  return errno;
+  const auto byte = LiveMemory(pid).read_value<std::byte>({0}, "first page");
+  return byte || byte.error().kind == ErrorKind::kUnreadable ? 0 : byte.error().system_error;
 }
 
 int try_to_trace() {
@@ -146,7 +143,10 @@ Surroundings find_surroundings() {
 }  // namespace
 
 AttachProbes AttachProbes::real() {
-  return {.read_memory = try_to_read, .trace = try_to_trace, .surroundings = find_surroundings};
+  return {.cross_memory = cross_memory_error,
+          .read_memory = try_to_read,
+          .trace = try_to_trace,
+          .surroundings = find_surroundings};
 }
 
 AttachFacts gather_attach_facts(const ProcRoot& root, std::optional<Pid> target, const AttachProbes& probes) {
@@ -161,7 +161,7 @@ AttachFacts gather_attach_facts(const ProcRoot& root, std::optional<Pid> target,
     std::string_view rest = *scope;
     if (take_number(rest, number)) facts.yama_scope = number;
   }
-  facts.self_read_error = probes.read_memory(Pid{::getpid()});
+  facts.cross_memory_error = probes.cross_memory();
   facts.trace_error = probes.trace();
   facts.our_label = read_label(root.path() / "self");
   if (target) add_target(facts, root, *target, probes);

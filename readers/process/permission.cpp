@@ -73,9 +73,13 @@ MaybeFinding judge_seccomp(const AttachFacts& facts) {
     // Docker's and containerd's default filters allow both to who has the capability.
     finding.remedy = remedy_by_capability(facts);
   }
-  if (facts.self_read_error != 0) {
-    finding.outcome = Outcome::kMissing;
-    finding.finding = by_filter("process_vm_readv", facts.self_read_error);
+  if (facts.cross_memory_error == ENOSYS) {
+    finding.outcome = Outcome::kNote;
+    finding.finding =
+        "This kernel has no process_vm_readv, or a seccomp filter hides it. /proc/PID/mem is read instead.";
+  } else if (facts.cross_memory_error != 0) {
+    finding.outcome = Outcome::kNote;
+    finding.finding = by_filter("process_vm_readv", facts.cross_memory_error) + " /proc/PID/mem is read instead.";
   } else if (facts.trace_error != 0) {
     finding.outcome = Outcome::kNote;
     finding.finding = by_filter("ptrace", facts.trace_error) + " Threads are never stopped then.";

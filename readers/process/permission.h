@@ -22,7 +22,7 @@ struct AttachFacts {
   std::uint32_t our_user = 0;     // real
   bool capable = false;           // CAP_SYS_PTRACE is effective
   std::optional<int> yama_scope;  // absent: no Yama in this kernel
-  int self_read_error = 0;        // errno of process_vm_readv on ourselves: 0, or what a seccomp filter makes of it
+  int cross_memory_error = 0;     // errno of any process_vm_readv: 0, or that of a kernel without it or of a filter
   int trace_error = 0;            // errno of a ptrace request to no process: ESRCH is 0 here, a filter's otherwise
   std::string our_label;          // of the security module; "" none
 
@@ -45,6 +45,7 @@ struct AttachFacts {
 
 // What the facts are found by, beyond /proc: each returns an errno, or 0.
 struct AttachProbes {
+  int (*cross_memory)();
   int (*read_memory)(Pid pid);
   int (*trace)();
   Surroundings (*surroundings)();

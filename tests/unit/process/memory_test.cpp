@@ -47,7 +47,8 @@ TEST_CASE("memory of another process is read as it is there") {
     ready();
     ::pause();
   });
-  const LiveMemory memory(child.pid());
+  // By process_vm_readv, and by /proc/PID/mem as where the kernel has no such call.
+  const LiveMemory memory(child.pid(), GENERATE(true, false));
   CHECK(*memory.read_value<std::uint64_t>(address_of(const_cast<std::uint64_t*>(&word)), "word") == 0x1122334455667788);
   CHECK(word == 0);
 }
@@ -111,6 +112,22 @@ TEST_CASE("read_many stops at the first piece that is not whole") {
   CHECK(*OwnMemory().read_many(pieces, "pieces") == bad);
 }
 
+TEST_CASE("what /proc/PID/mem gives is what process_vm_readv gives") {
+  const PageBeforeHole page;
+  const LiveMemory memory(Pid{::getpid()}, false);
+  std::array<std::byte, 8> whole = {};
+  std::array<std::byte, 16> torn = {};
+  const std::array<Piece, 2> pieces = {
+      {{.from = page.end() - 8, .into = whole}, {.from = page.end() - 8, .into = torn}}};
+  CHECK(*memory.read_many(pieces, "pieces") == 1);
+  CHECK(whole.back() == std::byte{0x5A});
+  const auto beyond = memory.read(page.end() - 8, torn, "frame");
+  REQUIRE(!beyond);
+  CHECK(beyond.error().kind == ErrorKind::kUnreadable);
+  CHECK(beyond.error().where == page.end() - 8);
+  CHECK(memory.read({kUserSpaceEnd}, whole, "frame").error().kind == ErrorKind::kUnreadable);
+}
+
 TEST_CASE("a hole beyond the first batch of pieces is found as well") {
   const PageBeforeHole page;
   std::vector<std::byte> into(2 * kMaxPieces);
@@ -134,7 +151,7 @@ TEST_CASE("a process that has ended is told from memory that is not there") {
     ready();
     ::pause();
   });
-  const LiveMemory memory(child.pid());
+  const LiveMemory memory(child.pid(), GENERATE(true, false));
   const int word = 0;
   SECTION("as a zombie") { child.kill_and_leave_zombie(); }
   SECTION("reaped") { child.kill_and_reap(); }
@@ -154,10 +171,11 @@ TEST_CASE("a kernel that refuses is told from memory that is not there") {
     ready();
     ::pause();
   });
+  const bool has_call = GENERATE(true, false);
   // The reader is a child that is nobody: its exit status is the kind of the error.
   Child reader([&](const auto& ready) {
     static_cast<void>(!::setresuid(65534, 65534, 65534));
-    const auto value = LiveMemory(target.pid()).read_value<int>(address_of(&word), "word");
+    const auto value = LiveMemory(target.pid(), has_call).read_value<int>(address_of(&word), "word");
     ready();
     ::_exit(value ? 100 : static_cast<int>(value.error().kind));
   });

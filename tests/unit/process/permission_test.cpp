@@ -98,9 +98,10 @@ TEST_CASE("a capability does not count in a user namespace that is not below our
 
 TEST_CASE("a seccomp filter is told by what it does to us") {
   AttachFacts facts = refused();
-  facts.self_read_error = ENOSYS;
-  CHECK(find(judge(facts), "seccomp")->outcome == Outcome::kMissing);
-  facts.self_read_error = 0;
+  // /proc/PID/mem takes its place: whether that can be read is told beside it.
+  facts.cross_memory_error = GENERATE(ENOSYS, EPERM);
+  CHECK(find(judge(facts), "seccomp")->outcome == Outcome::kNote);
+  facts.cross_memory_error = 0;
   facts.trace_error = EPERM;
   CHECK(find(judge(facts), "seccomp")->outcome == Outcome::kNote);
 }
@@ -156,14 +157,15 @@ TEST_CASE("the facts are read from /proc") {
     tree.link(std::string("self/ns/") + kind, std::string(kind) + ":[1]");
     tree.link(std::string("5/ns/") + kind, std::string(kind) + (std::string(kind) == "pid" ? ":[2]" : ":[1]"));
   }
-  AttachProbes probes = {.read_memory = [](Pid pid) { return pid.value == 5 ? EPERM : 0; },
+  AttachProbes probes = {.cross_memory = [] { return 0; },
+                         .read_memory = [](Pid pid) { return pid.value == 5 ? EPERM : 0; },
                          .trace = [] { return ENOSYS; },
                          .surroundings = [] { return Surroundings::kContainer; }};
   const AttachFacts facts = gather_attach_facts(ProcRoot(tree.path()), Pid{5}, probes);
   CHECK(facts.our_user == 1000);
   CHECK(facts.capable);
   CHECK(facts.yama_scope == 1);
-  CHECK(facts.self_read_error == 0);
+  CHECK(facts.cross_memory_error == 0);
   CHECK(facts.trace_error == ENOSYS);
   CHECK(facts.surroundings == Surroundings::kContainer);
   CHECK(facts.target_user == 33U);
@@ -183,7 +185,7 @@ TEST_CASE("a child of ours can be read, which is found out by doing it") {
   });
   const auto facts = gather_attach_facts(ProcRoot(), child.pid());
   CHECK(facts.read_error == 0);
-  CHECK(facts.self_read_error == 0);
+  CHECK(facts.cross_memory_error == 0);
   CHECK(facts.users_equal);
   CHECK(facts.descendant);
   CHECK(facts.below_our_user_namespace);
