@@ -26,8 +26,6 @@ constexpr std::int64_t kMaxFile = std::int64_t{8} << 30U;
 // Linked files have some forty sections, with -ffunction-sections in an object file thousands; from 0xff00 on ELF
 // counts them in another way, which no executable needs.
 constexpr std::size_t kMaxSections = 0xff00;
-// Executables have some ten to fifteen.
-constexpr std::size_t kMaxProgramHeaders = 256;
 // .symtab of the largest C++ executables takes some 100 MiB at 24 bytes a symbol, their .strtab several times that.
 constexpr std::size_t kMaxTable = std::size_t{512} << 20U;
 
@@ -51,16 +49,10 @@ Result<Elf64_Ehdr> read_header(int file) {
     return fail(elf_error(ErrorKind::kUnsupported, "no ELF file"));
   }
   if (!read_at(file, 0, bytes)) return fail(elf_error(ErrorKind::kInconsistent, "shorter than an ELF header"));
-  if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
-      header.e_machine != EM_X86_64) {
-    return fail(elf_error(ErrorKind::kUnsupported, "not for x86-64: Snag reads 64-bit x86 processes only"));
-  }
-  if (header.e_type != ET_EXEC && header.e_type != ET_DYN) {
-    return fail(elf_error(ErrorKind::kUnsupported, "neither an executable nor a shared object"));
-  }
+  if (auto done = check_elf_header(header); !done) return fail(done);
   const bool counts_elsewhere = header.e_shnum == 0 && header.e_shoff != 0;
-  if (header.e_shnum > kMaxSections || counts_elsewhere || header.e_phnum > kMaxProgramHeaders) {
-    return fail(elf_error(ErrorKind::kOutOfBounds, "more sections or segments than an executable has"));
+  if (header.e_shnum > kMaxSections || counts_elsewhere) {
+    return fail(elf_error(ErrorKind::kOutOfBounds, "more sections than an executable has"));
   }
   return header;
 }
@@ -96,13 +88,14 @@ struct ElfImage::State {
   UniqueDescriptor file;
   FileIdentity identity;
   std::unique_ptr<Elf, EndElf> elf;
-  std::vector<ElfSegment> segments;
+  ElfProgram program;
 
   [[nodiscard]] bool is_within_file(std::uint64_t offset, std::uint64_t bytes) const {
     const auto size = static_cast<std::uint64_t>(identity.size);
     return offset <= size && bytes <= size - offset;
   }
-  bool load_segments();
+  [[nodiscard]] bool read_program(const Elf64_Ehdr& header);
+  [[nodiscard]] bool read(Address address, std::span<std::byte> into) const;
   // The first section for which `wanted` holds.
   template <class Predicate>
   [[nodiscard]] std::optional<std::pair<Elf_Scn*, GElf_Shdr>> find(Predicate wanted) const;
@@ -111,25 +104,24 @@ struct ElfImage::State {
   [[nodiscard]] Elf_Data* contents(Elf_Scn* section, std::size_t limit) const;
 };
 
-bool ElfImage::State::load_segments() {
-  std::size_t count = 0;
-  if (elf_getphdrnum(elf.get(), &count) != 0 || count > kMaxProgramHeaders) return false;
-  for (std::size_t i = 0; i < count; ++i) {
-    GElf_Phdr header;
-    if (gelf_getphdr(elf.get(), static_cast<int>(i), &header) == nullptr) return false;
-    if (header.p_type != PT_LOAD) continue;
-    const bool plausible = is_within_file(header.p_offset, header.p_filesz) && header.p_filesz <= header.p_memsz &&
-                           header.p_vaddr < kUserSpaceEnd && header.p_memsz <= kUserSpaceEnd - header.p_vaddr;
-    if (!plausible) return false;
-    segments.push_back({.address = {header.p_vaddr},
-                        .file_offset = header.p_offset,
-                        .file_size = header.p_filesz,
-                        .memory_size = header.p_memsz,
-                        .executable = (header.p_flags & PF_X) != 0});
+bool ElfImage::State::read_program(const Elf64_Ehdr& header) {
+  std::vector<Elf64_Phdr> headers(header.e_phnum);
+  if (!read_at(file.get(), header.e_phoff, std::as_writable_bytes(std::span(headers)))) return false;
+  auto parsed = parse_program_headers(headers);
+  if (!parsed) return false;
+  program = *std::move(parsed);
+  return std::all_of(program.segments.begin(), program.segments.end(),
+                     [&](const ElfSegment& segment) { return is_within_file(segment.file_offset, segment.file_size); });
+}
+
+bool ElfImage::State::read(Address address, std::span<std::byte> into) const {
+  for (const ElfSegment& segment : program.segments) {
+    if (address < segment.address) continue;
+    const std::uint64_t offset = address.value - segment.address.value;
+    if (offset > segment.file_size || into.size() > segment.file_size - offset) continue;
+    if (read_at(file.get(), segment.file_offset + offset, into)) return true;
   }
-  std::sort(segments.begin(), segments.end(),
-            [](const ElfSegment& left, const ElfSegment& right) { return left.address < right.address; });
-  return !segments.empty();
+  return false;
 }
 
 template <class Predicate>
@@ -176,7 +168,7 @@ ElfImage::ElfImage(ElfImage&&) noexcept = default;
 ElfImage& ElfImage::operator=(ElfImage&&) noexcept = default;
 ElfImage::~ElfImage() = default;
 
-std::span<const ElfSegment> ElfImage::segments() const { return state_->segments; }
+std::span<const ElfSegment> ElfImage::segments() const { return state_->program.segments; }
 const FileIdentity& ElfImage::file() const { return state_->identity; }
 int ElfImage::descriptor() const { return state_->file.get(); }
 
@@ -196,34 +188,24 @@ std::optional<ElfSection> ElfImage::find_section(std::string_view name) const {
 }
 
 std::optional<ElfSymbol> ElfImage::find_dynamic_symbol(std::string_view name) const {
-  auto symbol = state_->find_symbol(SHT_DYNSYM, name);
-  return symbol ? symbol : state_->find_symbol(SHT_SYMTAB, name);
+  const auto read = [this](Address linked, std::span<std::byte> into) { return state_->read(linked, into); };
+  if (auto symbol = find_in_gnu_hash(read, state_->program, 0, name)) return symbol;
+  // A linker that writes no DT_GNU_HASH leaves .dynsym; a program that exports nothing may have .symtab.
+  if (auto symbol = state_->find_symbol(SHT_DYNSYM, name)) return symbol;
+  return state_->find_symbol(SHT_SYMTAB, name);
 }
 
 Result<void> ElfImage::read(Address address, std::span<std::byte> into, const char* what) const {
-  for (const ElfSegment& segment : state_->segments) {
-    if (address < segment.address) continue;
-    const std::uint64_t offset = address.value - segment.address.value;
-    if (offset > segment.file_size || into.size() > segment.file_size - offset) continue;
-    if (read_at(state_->file.get(), segment.file_offset + offset, into)) return {};
-  }
+  if (state_->read(address, into)) return {};
   return fail(Error{.kind = ErrorKind::kUnreadable, .what = what, .where = address, .wanted = into.size()});
 }
 
 std::optional<std::string> ElfImage::build_id() const {
   // By segments, not sections: they are there also when the section headers were stripped.
-  std::size_t count = 0;
-  if (elf_getphdrnum(state_->elf.get(), &count) != 0 || count > kMaxProgramHeaders) return std::nullopt;
-  std::vector<Elf64_Phdr> segments;
-  for (std::size_t i = 0; i < count; ++i) {
-    GElf_Phdr header;
-    if (gelf_getphdr(state_->elf.get(), static_cast<int>(i), &header) == nullptr) break;
-    if (state_->is_within_file(header.p_offset, header.p_filesz)) segments.push_back(header);
-  }
   const auto read = [this](std::uint64_t offset, std::span<std::byte> into) {
     return read_at(descriptor(), offset, into);
   };
-  return find_build_id(read, segments);
+  return find_build_id(read, state_->program.notes);
 }
 
 Result<ElfImage> open_elf_descriptor(int descriptor) {
@@ -237,7 +219,7 @@ Result<ElfImage> open_elf_descriptor(int descriptor) {
   elf_version(EV_CURRENT);
   // ELF_C_READ, not ELF_C_READ_MMAP: see the class comment.
   state->elf.reset(elf_begin(descriptor, ELF_C_READ, nullptr));
-  if (!state->elf || elf_kind(state->elf.get()) != ELF_K_ELF || !state->load_segments()) {
+  if (!state->elf || elf_kind(state->elf.get()) != ELF_K_ELF || !state->read_program(*header)) {
     return fail(elf_error(ErrorKind::kInconsistent, "truncated or corrupt"));
   }
   return ElfImage(std::move(state));

@@ -16,6 +16,8 @@
 #include "readers/base/address.h"
 #include "readers/base/ids.h"
 #include "readers/base/result.h"
+#include "readers/process/elf_headers.h"
+#include "readers/process/elf_symbols.h"
 #include "readers/process/mappings.h"
 #include "readers/process/proc_root.h"
 
@@ -26,20 +28,6 @@ struct ElfSection {
   std::uint64_t file_offset = 0;
   std::uint64_t size = 0;    // bytes in memory
   bool has_contents = true;  // false: SHT_NOBITS, zeros that take no place in the file
-};
-
-struct ElfSymbol {
-  Address address;  // as linked: add the load bias
-  std::uint64_t size = 0;
-};
-
-// A PT_LOAD.
-struct ElfSegment {
-  Address address;
-  std::uint64_t file_offset = 0;
-  std::uint64_t file_size = 0;
-  std::uint64_t memory_size = 0;
-  bool executable = false;
 };
 
 // What identifies an open file, for caches.
@@ -62,7 +50,7 @@ class ElfImage {
 
   // By name: ".PyRuntime", ".AsyncioDebug".
   [[nodiscard]] std::optional<ElfSection> find_section(std::string_view name) const;
-  // A defined symbol of .dynsym (survives strip), or else of .symtab.
+  // A defined symbol of the dynamic linker's tables (they survive strip and lost section headers), or else of .symtab.
   [[nodiscard]] std::optional<ElfSymbol> find_dynamic_symbol(std::string_view name) const;
   // Bytes at an address as linked, from the file: initial contents, before relocation. kUnreadable where the file has
   // none (also .bss).
@@ -96,14 +84,11 @@ class ElfImage {
 [[nodiscard]] Result<ElfImage> open_elf_descriptor(int descriptor);
 // The file behind a mapping of the target, whatever mount namespace that lives in, and also when it was deleted:
 // through /proc/PID/root/PATH (links resolved within the target's root), /proc/PID/map_files (needs CAP_SYS_ADMIN or
-// CAP_CHECKPOINT_RESTORE), /proc/PID/exe.
+// CAP_CHECKPOINT_RESTORE), /proc/PID/exe. A file that has taken its name since is never returned: device and inode must
+// be the mapping's, or, where file systems show others in maps than in stat (overlay, btrfs), the file must begin as
+// what is loaded does.
 [[nodiscard]] Result<ElfImage> open_mapped_elf(const ProcRoot& root, Pid pid, const Mapping& mapping);
 // How the file behind a mapping is opened: by the function above for a live process, by CoreFiles for a core.
 using ElfOpener = std::function<Result<ElfImage>(const Mapping&)>;
-
-// What to add to an address as linked, given all mappings of that file. Every PT_LOAD is matched by its file offset:
-// the lowest executable mapping would be wrong, since libffi's trampolines map a page of the executable a second time.
-// kInconsistent when no mapping fits.
-[[nodiscard]] Result<Address> load_bias(const ElfImage& image, std::span<const Mapping> of_this_file);
 
 }  // namespace snag

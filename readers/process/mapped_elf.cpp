@@ -1,5 +1,5 @@
-// The file behind a mapping: where it can be opened from outside, and where in memory it lies.
-#include <algorithm>
+// The file behind a mapping: where it can be opened from outside.
+#include <array>
 #include <cerrno>
 #include <cstdio>
 
@@ -10,16 +10,15 @@
 #include <unistd.h>
 
 #include "readers/process/elf_image.h"
+#include "readers/process/live_memory.h"
 #include "readers/process/system_error.h"
 #include "readers/process/unique_descriptor.h"
 
 namespace snag {
 namespace {
 
-constexpr std::uint64_t kPage = 4096;
+constexpr std::size_t kFirstPage = 4096;
 constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-
-constexpr std::uint64_t page_of(std::uint64_t value) { return value & ~(kPage - 1); }
 
 // As the target would: an absolute symbolic link leads to its own root, not to ours. Sets `error` when it is not open.
 UniqueDescriptor open_in_root(const std::filesystem::path& root, const std::string& path, int& error) {
@@ -42,8 +41,24 @@ UniqueDescriptor open_in_root(const std::filesystem::path& root, const std::stri
 
 bool is_file_of(const UniqueDescriptor& file, const Mapping& mapping) {
   struct stat status = {};
-  // Only the inode: file systems with several devices (btrfs, overlay) show another device in maps than in stat.
-  return file.is_open() && ::fstat(file.get(), &status) == 0 && status.st_ino == mapping.inode;
+  return file.is_open() && ::fstat(file.get(), &status) == 0 && status.st_ino == mapping.inode &&
+         status.st_dev == mapping.device;
+}
+
+// Whether the file begins as the mapped one does: headers with the sizes of all parts, the build id if it has one, the
+// dynamic linker's hashes.
+bool begins_as_loaded(const UniqueDescriptor& file, Pid pid, const Mapping& mapping) {
+  if (!file.is_open()) return false;
+  auto mappings = read_mappings(ProcRoot(), pid);
+  if (!mappings) return false;
+  for (const Mapping& other : mappings_of_file(*mappings, mapping)) {
+    if (other.file_offset != 0) continue;
+    std::array<std::byte, kFirstPage> loaded{};
+    std::array<std::byte, kFirstPage> now{};
+    if (!LiveMemory(pid).read(other.begin, loaded, "first page")) continue;
+    if (::pread(file.get(), now.data(), now.size(), 0) == static_cast<ssize_t>(now.size())) return loaded == now;
+  }
+  return false;
 }
 
 // "7f12a0000000-7f12a0021000", as the kernel names the links in map_files.
@@ -52,15 +67,6 @@ std::string range_name(const Mapping& mapping) {
   std::snprintf(name, sizeof name, "map_files/%llx-%llx", static_cast<unsigned long long>(mapping.begin.value),
                 static_cast<unsigned long long>(mapping.end.value));
   return name;
-}
-
-// Whether the file's segment lies in memory where this bias puts it.
-bool lies_there(const ElfSegment& segment, std::span<const Mapping> mappings, std::uint64_t bias) {
-  const Address begin = {page_of(segment.address.value) + bias};
-  return std::any_of(mappings.begin(), mappings.end(), [&](const Mapping& mapping) {
-    return mapping.contains(begin) &&
-           mapping.file_offset + (begin.value - mapping.begin.value) == page_of(segment.file_offset);
-  });
 }
 
 }  // namespace
@@ -74,39 +80,19 @@ Result<ElfImage> open_mapped_elf(const ProcRoot& root, Pid pid, const Mapping& m
   UniqueDescriptor by_range(::open(root.of(pid, range_name(mapping)).c_str(), kFlags));
   if (by_range.is_open()) return open_elf_descriptor(by_range.release());
 
+  // File systems that lie over others (overlay, btrfs) show other numbers in maps than in stat.
   UniqueDescriptor executable(::open(root.of(pid, "exe").c_str(), kFlags));
-  if (is_file_of(executable, mapping)) return open_elf_descriptor(executable.release());
-
-  // On an overlay the numbers may differ although it is the same file; what is found in it is checked in memory anyway.
-  if (by_path.is_open()) return open_elf_descriptor(by_path.release());
+  for (UniqueDescriptor* file : {&executable, &by_path}) {
+    if (is_file_of(*file, mapping) || begins_as_loaded(*file, pid, mapping)) {
+      return open_elf_descriptor(file->release());
+    }
+  }
   Error error = proc_error("mapped ELF file", path_error);
   if (error.kind == ErrorKind::kNoSuchProcess && root.has(pid)) error.kind = ErrorKind::kUnreadable;
   error.where = mapping.begin;
-  error.detail = mapping.path + (mapping.deleted ? " was deleted, and its contents cannot be reached" : "");
+  if (by_path.is_open()) error.detail = mapping.path + " was replaced, and what the process runs cannot be reached";
+  if (mapping.deleted) error.detail = mapping.path + " was deleted, and its contents cannot be reached";
   return fail(std::move(error));
-}
-
-Result<Address> load_bias(const ElfImage& image, std::span<const Mapping> of_this_file) {
-  const auto segments = image.segments();
-  const ElfSegment& first = segments.front();
-  std::optional<Address> best;
-  std::ptrdiff_t most = 0;
-  for (const Mapping& mapping : of_this_file) {
-    if (mapping.file_offset != page_of(first.file_offset)) continue;
-    const std::uint64_t bias = mapping.begin.value - page_of(first.address.value);
-    // A second copy of the first page, or a file read through mmap, explains fewer segments. A program may have
-    // replaced some of its segments by anonymous memory (huge pages), so not all need to be there.
-    const auto found = std::count_if(segments.begin(), segments.end(), [&](const ElfSegment& segment) {
-      return lies_there(segment, of_this_file, bias);
-    });
-    if (found <= most) continue;
-    most = found;
-    best = Address{bias};
-  }
-  if (!best) {
-    return fail(Error{.kind = ErrorKind::kInconsistent, .what = "load bias", .detail = "no mapping fits the ELF file"});
-  }
-  return *best;
 }
 
 }  // namespace snag

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <functional>
 #include <optional>
 
 #include "readers/process/elf_image.h"
+#include "readers/process/loaded_elf.h"
 #include "readers/python/debug_offsets.h"
 #include "readers/python/gil_place.h"
 #include "readers/python/objects.h"
@@ -59,20 +61,39 @@ std::optional<Version> version_by_names(const Mapping& mapping, std::span<const 
   return std::nullopt;
 }
 
-std::optional<Candidate> look_into(const ElfImage& image, std::span<const Mapping> of_file,
-                                   const RemoteMemory& memory) {
+std::optional<std::uint32_t> version_word_at(const RemoteMemory& memory, std::optional<Address> place) {
+  if (!place) return std::nullopt;
+  auto word = memory.read_value<std::uint64_t>(*place, "Py_Version");
+  if (!word) return std::nullopt;
+  return static_cast<std::uint32_t>(*word);
+}
+
+// By what is loaded alone: that is the truth also where the file was deleted, replaced or may not be opened, and takes
+// a few reads of memory.
+std::optional<Candidate> look_into_memory(const RemoteMemory& memory, std::span<const Mapping> of_file) {
+  auto elf = find_loaded_elf(memory, of_file);
+  if (!elf) return std::nullopt;
+  auto runtime = find_exported(memory, *elf, "_PyRuntime");
+  if (!runtime) return std::nullopt;
+  return Candidate{.runtime = *runtime,
+                   .version_word = version_word_at(memory, find_exported(memory, *elf, "Py_Version"))};
+}
+
+// By the file, for programs that do not export the runtime: its section, or the symbol table that debuggers use.
+std::optional<Candidate> look_into_file(const ElfImage& image, std::span<const Mapping> of_file,
+                                        const RemoteMemory& memory) {
   auto symbol = image.find_dynamic_symbol("_PyRuntime");
   auto section = image.find_section(".PyRuntime");
   if (!symbol && !section) return std::nullopt;
-  auto bias = load_bias(image, of_file);
+  auto bias = load_bias(image.segments(), of_file);
   if (!bias) return std::nullopt;
-  Candidate found{.runtime = (symbol ? symbol->address : section->address) + bias->value, .version_word = std::nullopt};
-  if (auto version = image.find_dynamic_symbol("Py_Version")) {
-    auto word = memory.read_value<std::uint64_t>(version->address + bias->value, "Py_Version");
-    if (word) found.version_word = static_cast<std::uint32_t>(*word);
-  }
-  return found;
+  std::optional<Address> version;
+  if (auto found = image.find_dynamic_symbol("Py_Version")) version = found->address + bias->value;
+  return Candidate{.runtime = (symbol ? symbol->address : section->address) + bias->value,
+                   .version_word = version_word_at(memory, version)};
 }
+
+using Look = std::function<std::optional<Candidate>(const Mapping& file, std::span<const Mapping> of_file)>;
 
 // The first mapping of each file that may hold a runtime, the likeliest first: libpython, a python executable, the
 // rest of what is executable (programs that embed it).
@@ -133,7 +154,7 @@ Result<void> prove(const RemoteMemory& memory, const Runtime& runtime) {
     return fail({.kind = ErrorKind::kNotPython,
                  .what = "_PyRuntime.interpreters.head",
                  .where = runtime.address,
-                 .detail = "no interpreter: Python has not started yet, or is ending"});
+                 .detail = "no interpreter: Python has not started yet in it, or has ended"});
   }
   auto thread = memory.read_pointer(*interpreter + layout.interpreter_state.threads_head, "PyInterpreterState.threads");
   if (!thread) return fail(thread);
@@ -171,6 +192,23 @@ Result<void> prove_objects(const RemoteMemory& memory, const Runtime& runtime) {
                                                "regular build"));
 }
 
+// What was found in this file, with the version that it says or that names tell.
+Result<Runtime> prove_candidate(const RemoteMemory& memory, const Candidate& found, const Mapping& file,
+                                std::span<const Mapping> mappings) {
+  std::optional<Numbers> numbers;
+  if (found.version_word) {
+    numbers = numbers_of(*found.version_word);
+  } else if (auto version = version_by_names(file, mappings)) {
+    numbers = Numbers{.version = *version, .text = dotted(*version)};
+  }
+  if (!numbers) return fail(unsupported(found.runtime, "the version of CPython could not be found out"));
+  auto runtime = prove_runtime(memory, found.runtime, numbers->version);
+  if (!runtime) return runtime;
+  runtime->version_text = numbers->text;
+  runtime->file = file.path;
+  return runtime;
+}
+
 }  // namespace
 
 Result<Runtime> prove_runtime(const RemoteMemory& memory, Address address, Version version) {
@@ -201,26 +239,24 @@ Result<Runtime> prove_runtime(const RemoteMemory& memory, Address address, Versi
 }
 
 Result<Runtime> find_runtime(const ElfOpener& open, const RemoteMemory& memory, std::span<const Mapping> mappings) {
-  std::optional<Error> first_error;
-  for (const auto& file : files_to_try(mappings)) {
+  const auto by_memory = [&](const Mapping& /*file*/, std::span<const Mapping> of_file) {
+    return look_into_memory(memory, of_file);
+  };
+  const auto by_file = [&](const Mapping& file, std::span<const Mapping> of_file) {
     auto image = open(file);
-    if (!image) continue;
-    auto found = look_into(*image, mappings_of_file(mappings, file), memory);
-    if (!found) continue;
-    std::optional<Numbers> numbers;
-    if (found->version_word) {
-      numbers = numbers_of(*found->version_word);
-    } else if (auto version = version_by_names(file, mappings)) {
-      numbers = Numbers{.version = *version, .text = dotted(*version)};
+    return image ? look_into_file(*image, of_file, memory) : std::nullopt;
+  };
+  const auto files = files_to_try(mappings);
+  std::optional<Error> first_error;
+  // Some hundred files may be mapped, and opening them all takes far longer than looking into what is loaded.
+  for (const auto& look : {Look(by_memory), Look(by_file)}) {
+    for (const auto& file : files) {
+      const auto found = look(file, mappings_of_file(mappings, file));
+      if (!found) continue;
+      auto runtime = prove_candidate(memory, *found, file, mappings);
+      if (runtime) return runtime;
+      if (!first_error) first_error = runtime.error();
     }
-    if (!numbers) return fail(unsupported(found->runtime, "the version of CPython could not be found out"));
-    auto runtime = prove_runtime(memory, found->runtime, numbers->version);
-    if (runtime) {
-      runtime->version_text = numbers->text;
-      runtime->file = file.path;
-      return runtime;
-    }
-    if (!first_error) first_error = runtime.error();
   }
   if (first_error) return fail(*first_error);
   return fail({.kind = ErrorKind::kNotPython,

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "readers/process/loaded_elf.h"
 #include "readers/process/own_memory.h"
 #include "tests/unit/process/child.h"
 
@@ -63,7 +64,7 @@ void ask_everything(const std::string& path) {
     static_cast<void>(image->read_value<std::uint64_t>(segment.address, "word"));
   }
   const std::vector<Mapping> mappings = {{.begin = {0x1000}, .end = {0x9000}, .inode = 1, .path = "/x"}};
-  static_cast<void>(load_bias(*image, mappings));
+  static_cast<void>(load_bias(image->segments(), mappings));
 }
 
 std::string mutate(std::string bytes, std::mt19937& random, std::size_t within) {
@@ -101,7 +102,7 @@ TEST_CASE("the load bias of every object in this process is the dynamic linker's
     INFO(mapping->path);
     const auto image = open_mapped_elf(ProcRoot(), Pid{::getpid()}, *mapping);
     REQUIRE(image);
-    const auto bias = load_bias(*image, mappings_of_file(mappings, *mapping));
+    const auto bias = load_bias(image->segments(), mappings_of_file(mappings, *mapping));
     REQUIRE(bias);
     CHECK(bias->value == object.bias);
     ++checked;
@@ -119,7 +120,8 @@ TEST_CASE("a dynamic symbol lies where the dynamic linker finds it") {
   REQUIRE(image);
   const auto symbol = image->find_dynamic_symbol("_IO_2_1_stderr_");
   REQUIRE(symbol);
-  CHECK(*load_bias(*image, mappings_of_file(mappings, *mapping)) + symbol->address.value == address_of(expected));
+  CHECK(*load_bias(image->segments(), mappings_of_file(mappings, *mapping)) + symbol->address.value ==
+        address_of(expected));
   CHECK(symbol->size > 0);
   CHECK_FALSE(image->find_dynamic_symbol("_IO_2_1_stderr"));
   CHECK_FALSE(image->find_dynamic_symbol(""));
@@ -141,7 +143,7 @@ TEST_CASE("a page of the file that is mapped a second time does not move the loa
   const auto image = open_mapped_elf(ProcRoot(), Pid{::getpid()}, *mapping);
   REQUIRE(image);
   auto of_file = mappings_of_file(mappings, *mapping);
-  const auto expected = load_bias(*image, of_file);
+  const auto expected = load_bias(image->segments(), of_file);
   REQUIRE(expected);
   Mapping again = of_file.front();
   again.executable = true;
@@ -150,15 +152,15 @@ TEST_CASE("a page of the file that is mapped a second time does not move the loa
   again.begin = {0x10000};
   again.end = {0x11000};
   of_file.insert(of_file.begin(), again);
-  CHECK(*load_bias(*image, of_file) == *expected);
+  CHECK(*load_bias(image->segments(), of_file) == *expected);
 }
 
 TEST_CASE("a file that is not mapped has no load bias") {
   const auto image = open_elf(kSmallProgram);
   REQUIRE(image);
-  CHECK(load_bias(*image, {}).error().kind == ErrorKind::kInconsistent);
+  CHECK(load_bias(image->segments(), {}).error().kind == ErrorKind::kInconsistent);
   const std::vector<Mapping> elsewhere = {{.begin = {0x1000}, .end = {0x2000}, .file_offset = 0x700000}};
-  CHECK(load_bias(*image, elsewhere).error().kind == ErrorKind::kInconsistent);
+  CHECK(load_bias(image->segments(), elsewhere).error().kind == ErrorKind::kInconsistent);
 }
 
 TEST_CASE("sections and the build id are those that readelf prints") {
@@ -324,7 +326,8 @@ TEST_CASE("an absolute link in the target's root leads to the target's file, not
   tree.link("proc/5/root", tree.path() + "/container");
   struct stat status = {};
   REQUIRE(::stat((tree.path() + "/container/opt/real").c_str(), &status) == 0);
-  const Mapping mapping = {.begin = {0x1000}, .end = {0x2000}, .inode = status.st_ino, .path = "/opt/link"};
+  const Mapping mapping = {
+      .begin = {0x1000}, .end = {0x2000}, .device = status.st_dev, .inode = status.st_ino, .path = "/opt/link"};
   const auto image = open_mapped_elf(ProcRoot(tree.path() + "/proc"), Pid{5}, mapping);
   REQUIRE(image);
   CHECK(image->file().inode == status.st_ino);
