@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "daemon/clock.h"
+#include "daemon/python_child.h"
 #include "readers/process/elf_image.h"
 #include "readers/process/live_memory.h"
 #include "readers/process/namespaces.h"
@@ -66,8 +67,11 @@ Result<std::unique_ptr<Target>> Target::attach(const ProcRoot& proc, Pid pid) {
   }
   auto runtime = python::find_runtime(opener_of(proc, pid), LiveMemory(pid), *mappings);
   if (!runtime) {
-    if (runtime.error().kind == ErrorKind::kNotPermitted) return fail(not_permitted(proc, pid));
-    return fail(runtime);
+    Error error = runtime.error();
+    if (error.kind == ErrorKind::kNotPermitted) return fail(not_permitted(proc, pid));
+    if (error.kind != ErrorKind::kNotPython) return fail(std::move(error));
+    if (const auto child = find_python_below(proc, pid)) error.detail += "; of the processes below it, " + *child;
+    return fail(std::move(error));
   }
   auto offset = monotonic_offset(proc, pid);
   return std::unique_ptr<Target>(

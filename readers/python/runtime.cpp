@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <functional>
 #include <optional>
 
@@ -11,6 +10,8 @@
 #include "readers/python/debug_offsets.h"
 #include "readers/python/gil_place.h"
 #include "readers/python/objects.h"
+#include "readers/python/other_program.h"
+#include "readers/python/runtime_version.h"
 
 namespace snag::python {
 namespace {
@@ -38,28 +39,6 @@ Numbers numbers_of(std::uint32_t word) {
 }
 
 std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
-
-// The number after "python3.", as in libpython3.8.so.1.0, python3.8, /usr/lib/python3.8/lib-dynload.
-std::optional<Version> version_in(std::string_view path) {
-  constexpr std::string_view kMark = "python3.";
-  const auto at = path.rfind(kMark);
-  if (at == std::string_view::npos) return std::nullopt;
-  std::uint8_t minor = 0;
-  const auto digits = path.substr(at + kMark.size());
-  if (std::from_chars(digits.data(), digits.data() + digits.size(), minor).ec != std::errc()) return std::nullopt;
-  return Version{.major = 3, .minor = minor};
-}
-
-// Before 3.11 memory does not say the version; the file names do: first the runtime's own, then those of the standard
-// library's extension modules.
-std::optional<Version> version_by_names(const Mapping& mapping, std::span<const Mapping> mappings) {
-  if (auto version = version_in(base_name(mapping.path))) return version;
-  for (const auto& other : mappings) {
-    if (!other.is_file()) continue;
-    if (auto version = version_in(other.path)) return version;
-  }
-  return std::nullopt;
-}
 
 std::optional<std::uint32_t> version_word_at(const RemoteMemory& memory, std::optional<Address> place) {
   if (!place) return std::nullopt;
@@ -117,19 +96,6 @@ std::vector<Mapping> files_to_try(std::span<const Mapping> mappings) {
 
 std::string dotted(Version version) { return std::to_string(version.major) + "." + std::to_string(version.minor); }
 
-// The versions are known to the table alone: this asks it.
-std::string supported_versions() {
-  std::optional<Version> first;
-  Version last{};
-  constexpr std::uint8_t kNoMinor = 100;
-  for (Version version{.major = 3, .minor = 0}; version.minor < kNoMinor; ++version.minor) {
-    if (find_layout(version) == nullptr) continue;
-    if (!first) first = version;
-    last = version;
-  }
-  return first ? dotted(*first) + " to " + dotted(last) + " are" : "no version is";
-}
-
 Error unsupported(Address runtime, std::string detail) {
   return {.kind = ErrorKind::kUnsupported, .what = "_PyRuntime", .where = runtime, .detail = std::move(detail)};
 }
@@ -171,8 +137,8 @@ Result<void> prove(const RemoteMemory& memory, const Runtime& runtime) {
   return {};
 }
 
-// Objects begin as the layout says: sys.modules is a dict, whose type's type is `type`, which is its own type. It is not
-// so where CPython was built with Py_TRACE_REFS, as debug builds of 3.7 were.
+// Objects begin as the layout says: sys.modules is a dict, whose type's type is `type`, which is its own type. It is
+// not so where CPython was built with Py_TRACE_REFS, as debug builds of 3.7 were.
 Result<void> prove_objects(const RemoteMemory& memory, const Runtime& runtime) {
   const auto& layout = runtime.layout;
   const ObjectReader objects(memory, layout);
@@ -198,7 +164,7 @@ Result<Runtime> prove_candidate(const RemoteMemory& memory, const Candidate& fou
   std::optional<Numbers> numbers;
   if (found.version_word) {
     numbers = numbers_of(*found.version_word);
-  } else if (auto version = version_by_names(file, mappings)) {
+  } else if (auto version = version_by_names(file, mappings, memory)) {
     numbers = Numbers{.version = *version, .text = dotted(*version)};
   }
   if (!numbers) return fail(unsupported(found.runtime, "the version of CPython could not be found out"));
@@ -210,6 +176,18 @@ Result<Runtime> prove_candidate(const RemoteMemory& memory, const Candidate& fou
 }
 
 }  // namespace
+
+std::string supported_versions() {
+  std::optional<Version> first;
+  Version last{};
+  constexpr std::uint8_t kNoMinor = 100;
+  for (Version version{.major = 3, .minor = 0}; version.minor < kNoMinor; ++version.minor) {
+    if (find_layout(version) == nullptr) continue;
+    if (!first) first = version;
+    last = version;
+  }
+  return first ? dotted(*first) + " to " + dotted(last) + " are" : "no version is";
+}
 
 Result<Runtime> prove_runtime(const RemoteMemory& memory, Address address, Version version) {
   auto own = own_offsets(memory, address);
@@ -259,9 +237,7 @@ Result<Runtime> find_runtime(const ElfOpener& open, const RemoteMemory& memory, 
     }
   }
   if (first_error) return fail(*first_error);
-  return fail({.kind = ErrorKind::kNotPython,
-               .what = "_PyRuntime",
-               .detail = "not a CPython process: none of its files has a Python runtime"});
+  return fail(describe_other_program(open, memory, mappings));
 }
 
 }  // namespace snag::python

@@ -12,6 +12,9 @@
 
 namespace snag::python {
 
+// "3.8 to 3.13 are": those with a proved layout, as refusals of others name them.
+[[nodiscard]] std::string supported_versions();
+
 // A CPython runtime in a target's memory, found and proved: its interpreters and threads were followed once and point
 // back to each other.
 struct Runtime {
@@ -24,9 +27,10 @@ struct Runtime {
   Dialect dialect;
 };
 
-// Looks through the target's mapped ELF files (the executable, then libpython, then what else is executable) for the
-// section .PyRuntime or the dynamic symbol _PyRuntime.
-// kNotPython: none has it; kUnsupported: it has one, of a version or build without a proved layout.
+// Looks through the target's mapped ELF files (libpython, then the executable, then what else is executable) for the
+// dynamic symbol _PyRuntime, first in what is loaded, then in the files, there also for the section .PyRuntime.
+// kNotPython: none has it, or it has not started; the detail says what else it is, where that can be known.
+// kUnsupported: it has one, of a version or build without a proved layout.
 [[nodiscard]] Result<Runtime> find_runtime(const ElfOpener& open, const RemoteMemory& memory,
                                            std::span<const Mapping> mappings);
 

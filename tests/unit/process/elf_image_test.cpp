@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "readers/process/image_memory.h"
 #include "readers/process/loaded_elf.h"
 #include "readers/process/own_memory.h"
 #include "tests/unit/process/child.h"
@@ -102,9 +103,13 @@ TEST_CASE("the load bias of every object in this process is the dynamic linker's
     INFO(mapping->path);
     const auto image = open_mapped_elf(ProcRoot(), Pid{::getpid()}, *mapping);
     REQUIRE(image);
-    const auto bias = load_bias(image->segments(), mappings_of_file(mappings, *mapping));
+    const auto of_file = mappings_of_file(mappings, *mapping);
+    const auto bias = load_bias(image->segments(), of_file);
     REQUIRE(bias);
     CHECK(bias->value == object.bias);
+    const auto loaded = find_loaded_elf(OwnMemory(), of_file);
+    REQUIRE(loaded);
+    CHECK(loaded->bias.value == object.bias);
     ++checked;
   }
   CHECK(checked >= 3);
@@ -125,6 +130,43 @@ TEST_CASE("a dynamic symbol lies where the dynamic linker finds it") {
   CHECK(symbol->size > 0);
   CHECK_FALSE(image->find_dynamic_symbol("_IO_2_1_stderr"));
   CHECK_FALSE(image->find_dynamic_symbol(""));
+}
+
+// Oracle: the dynamic linker, whose tables these are.
+TEST_CASE("what is loaded says where a symbol lies, without its file") {
+  const auto mappings = mappings_of(Pid{::getpid()});
+  const Mapping* mapping = find_mapping(mappings, address_of(::dlsym(RTLD_DEFAULT, "_IO_2_1_stderr_")));
+  REQUIRE(mapping != nullptr);
+  const auto elf = find_loaded_elf(OwnMemory(), mappings_of_file(mappings, *mapping));
+  REQUIRE(elf);
+  for (const char* name : {"_IO_2_1_stderr_", "environ", "pthread_create", "fopen64", "qsort", "getenv", "optarg"}) {
+    INFO(name);
+    const auto found = find_exported(OwnMemory(), *elf, name);
+    REQUIRE(found);
+    CHECK(*found == address_of(::dlsym(RTLD_DEFAULT, name)));
+  }
+  for (const char* name : {"_IO_2_1_stderr", "_PyRuntime", "", "__cxa_throw"})
+    CHECK(!find_exported(OwnMemory(), *elf, name));
+}
+
+TEST_CASE("hostile tables in memory are survived") {
+  const std::string file = contents_of("/lib/x86_64-linux-gnu/libm.so.6");
+  REQUIRE(!file.empty());
+  constexpr std::size_t kLoaded = 0x10000;  // headers and the dynamic linker's tables
+  const std::string start = file.substr(0, kLoaded);
+  const std::vector<Mapping> mappings = {
+      {.begin = {0x10000}, .end = {0x10000 + kLoaded}, .readable = true, .inode = 1, .path = "/x"}};
+  std::mt19937 random(7);  // NOLINT(cert-msc51-cpp): the same every time
+  for (int i = 0; i < 3000; ++i) {
+    const std::string bytes = mutate(start, random, i % 2 == 0 ? 0x400 : kLoaded);
+    ImageMemory memory;
+    const auto* data = reinterpret_cast<const std::byte*>(bytes.data());
+    REQUIRE(memory.add({0x10000}, std::vector<std::byte>(data, data + bytes.size())));
+    const auto elf = find_loaded_elf(memory, mappings);
+    if (!elf) continue;
+    static_cast<void>(find_exported(memory, *elf, "cos"));
+    static_cast<void>(find_exported(memory, *elf, "_PyRuntime"));
+  }
 }
 
 TEST_CASE("a symbol that the file only asks others for is not found in it") {
@@ -316,6 +358,26 @@ TEST_CASE("the executable of a process is opened also when its file was deleted 
   const auto by_stale_name = open_mapped_elf(ProcRoot(), child.pid(), *stale);
   REQUIRE(by_stale_name);
   CHECK(by_stale_name->build_id() == expected);
+}
+
+// As on an overlay or on btrfs, which show another device in maps than in stat; and as where a mount has hidden the
+// file.
+TEST_CASE("a file of other numbers is the mapped one only if it begins as what is loaded does") {
+  const auto mappings = mappings_of(Pid{::getpid()});
+  const Mapping* mapping = find_mapping(mappings, address_of(::dlsym(RTLD_DEFAULT, "_IO_2_1_stderr_")));
+  REQUIRE(mapping != nullptr);
+  const TemporaryDirectory tree;
+  // This process with no right to map_files, in a root where the path leads to a copy.
+  const std::string process = "proc/" + std::to_string(::getpid());
+  tree.link(process + "/root", tree.path() + "/container");
+  std::string contents = contents_of(mapping->path);
+  const bool replaced = GENERATE(false, true);
+  if (replaced) contents = contents_of(kSmallProgram);
+  tree.write("container" + mapping->path, contents);
+  tree.write(process + "/stat", "");
+  const auto image = open_mapped_elf(ProcRoot(tree.path() + "/proc"), Pid{::getpid()}, *mapping);
+  CHECK(image.has_value() != replaced);
+  if (replaced) CHECK(image.error().detail.find("was replaced") != std::string::npos);
 }
 
 TEST_CASE("an absolute link in the target's root leads to the target's file, not to ours") {
