@@ -41,7 +41,7 @@ static int map_again(void) {
 static void run(const char *script) {
   FILE *file = fopen(script, "r");
   if (file == NULL) return;
-  python(PyRun_SimpleFile)(file, script);
+  python(PyRun_SimpleFileExFlags)(file, script, 0, NULL);
   fclose(file);
 }
 

@@ -18,7 +18,7 @@ UWSGI = Path("/usr/bin/uwsgi")
 class Development:
     """What is needed to build a program with this interpreter's library, or the reason why that cannot be done."""
 
-    ASKED = ("LIBDIR", "LDVERSION", "LDLIBRARY", "INSTSONAME", "INCLUDEPY", "LIBPL", "MULTIARCH", "LIBS", "SYSLIBS")
+    ASKED = ("LIBDIR", "LDVERSION", "LDLIBRARY", "INSTSONAME", "INCLUDEPY", "DESTSHARED", "LIBPL", "MULTIARCH", "LIBS", "SYSLIBS")
 
     def __init__(self, interpreter):
         program = (
@@ -117,6 +117,9 @@ class Embedding(OddTest):
     def compile_statically(self):
         if not self.development.static.exists():
             self.skipTest(f"there is no {self.development.static}")
+        module = next(Path(self.development.variables["DESTSHARED"]).glob("_json.*.so"))
+        if "libpython" in subprocess.run(["readelf", "-d", module], capture_output=True, text=True, check=True).stdout:
+            self.skipTest("its extension modules bring a second runtime, with which a program of this kind crashes")
         libraries = " ".join(filter(None, (self.development.variables[name] for name in ("LIBS", "SYSLIBS")))).split()
         position = ["-no-pie"] if self.interpreter.name == "debian" else []  # how the archive was compiled
         return self.compile("-DLINKED", *position, self.development.static, *libraries, "-lexpat", "-lz", "-lm")
