@@ -5,6 +5,20 @@
 #include <vector>
 
 namespace snag::cli {
+namespace {
+
+// A semicolon would end the entry: written out as printable() writes out what does not show.
+void append_entry(std::string_view name, std::string& line) {
+  for (const char byte : name) {
+    if (byte == ';') {
+      line += "\\x3b";
+    } else {
+      line += byte;
+    }
+  }
+}
+
+}  // namespace
 
 void FoldedExporter::write(const Profile& profile, const ProfileInfo& /*info*/, Sink& sink) const {
   const FrameTree tree(profile, roots_);
@@ -17,9 +31,8 @@ void FoldedExporter::write(const Profile& profile, const ProfileInfo& /*info*/, 
     for (std::uint32_t at = i; at != 0; at = nodes[at].parent) path.push_back(at);
     std::string line;
     for (auto at = path.rbegin(); at != path.rend(); ++at) {
-      std::string name = nodes[*at].name;
-      std::replace(name.begin(), name.end(), ';', ':');
-      line += (line.empty() ? "" : ";") + name;
+      if (!line.empty()) line += ';';
+      append_entry(nodes[*at].name, line);
     }
     lines.push_back(line + " " + std::to_string(nodes[i].self) + "\n");
   }

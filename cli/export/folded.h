@@ -8,8 +8,8 @@ namespace snag::cli {
 //
 //   main (app.py:3);serve (app.py:40);report (app/views.py:41) 17
 //
-// root first, frames set apart by ';', then a space and the number of samples. A ';' within a name becomes ':' (as
-// stackcollapse-*.pl do), and control characters are written out, so that a name can neither split a frame nor a line.
+// root first, frames set apart by ';', then a space and the number of samples. A ';' within a name is
+// written out as \x3b, like control characters, so that a name can neither split a frame nor a line, and is not lost.
 class FoldedExporter : public Exporter {
  public:
   explicit FoldedExporter(FrameTree::Roots roots) : roots_(roots) {}

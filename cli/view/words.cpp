@@ -51,7 +51,7 @@ std::string_view loop_words(v1::Loop::Kind kind) {
 
 std::string frame_words(std::string_view function, std::string_view file, std::int32_t line) {
   std::string text = function.empty() ? "?" : printable(function);
-  if (file.empty()) return text;
+  if (file.empty() && line <= 0) return text;  // a function of C; exec'd code may have an empty file name
   text += " (" + printable(file);
   if (line > 0) text += ":" + std::to_string(line);
   return text + ")";

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kPageSize = 4096;
 constexpr std::size_t kPointer = sizeof(std::uint64_t);
+constexpr const char* kEllipsis = "\xE2\x80\xA6";  // U+2026
 
 Error inconsistent(const char* what, Address where, std::string detail = {}) {
   return {.kind = ErrorKind::kInconsistent, .what = what, .where = where, .detail = std::move(detail)};
@@ -82,7 +83,7 @@ Result<std::string> ObjectReader::string(Address unicode) const {
   std::vector<std::byte> text(wanted);
   const Address data = unicode + (state.ascii ? at.ascii_size : at.compact_size).bytes();
   if (auto done = memory_->read(data, text, "PyUnicodeObject data"); !done) return fail(done);
-  return to_utf8(text, state.kind);
+  return to_utf8(text, state.kind) + (length > kMaxStringBytes ? kEllipsis : "");
 }
 
 ObjectReader::IntegerHead ObjectReader::integer_head(std::span<const std::byte> copy) const {

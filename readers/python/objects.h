@@ -35,7 +35,7 @@ class ObjectReader {
   // tp_name of a type: "int", "_asyncio.Task", "socket".
   [[nodiscard]] Result<std::string> type_name(Address type) const;
   [[nodiscard]] Result<std::string> type_name_of(Address object) const;
-  // A str as UTF-8; lone surrogates become U+FFFD.
+  // A str as UTF-8, lone surrogates written out (to_utf8). One that was cut ends in "…".
   [[nodiscard]] Result<std::string> string(Address unicode) const;
   [[nodiscard]] Result<std::int64_t> integer(Address object) const;
   // How much of an int of one digit there is: another object may follow, or the end of what is mapped.

@@ -1,6 +1,8 @@
 #include "readers/python/utf8.h"
 
+#include <array>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 
 namespace snag::python {
@@ -9,7 +11,13 @@ namespace {
 constexpr std::uint32_t kReplacement = 0xFFFD;
 
 void append(std::string& text, std::uint32_t point) {
-  if (point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF)) point = kReplacement;
+  if (point >= 0xD800 && point <= 0xDFFF) {
+    std::array<char, sizeof "\\udc80"> escape{};
+    std::snprintf(escape.data(), escape.size(), "\\u%04x", point);
+    text += escape.data();
+    return;
+  }
+  if (point > 0x10FFFF) point = kReplacement;
   const auto tail = [&](unsigned shift) { text.push_back(static_cast<char>(0x80U | ((point >> shift) & 0x3FU))); };
   if (point < 0x80) {
     text.push_back(static_cast<char>(point));

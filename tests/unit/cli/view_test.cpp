@@ -57,6 +57,7 @@ TEST_CASE("frames read function (file:line)") {
   CHECK(frame_words("report", "app/views.py", 0) == "report (app/views.py)");
   CHECK(frame_words("time.sleep", "", 0) == "time.sleep");
   CHECK(frame_words("", "", 0) == "?");
+  CHECK(frame_words("executed", "", 12) == "executed (:12)");  // compile(text, "", "exec")
   CHECK(frame_words("f\n", "a\x1b.py", 1) == "f\\n (a\\x1b.py:1)");
 }
 

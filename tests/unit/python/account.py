@@ -2,7 +2,7 @@
 
 One line of JSON per fact: [pid], then [[name, file, line], ...] innermost first, as the interpreter itself sees its
 frames. Telling and blocking stand on one line, so that the account holds for the blocked stack. Lone surrogates, which
-JSON in UTF-8 cannot say, are told as U+FFFD.
+JSON in UTF-8 cannot say, are told escaped.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import time
 
 
 def scalar(text):
-    return "".join("\ufffd" if 0xD800 <= ord(c) <= 0xDFFF else c for c in text)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def tell():
