@@ -74,13 +74,14 @@ Result<std::vector<TargetThread>> CoreTarget::threads() const {
     tids.push_back(thread.tid);
     by_thread_pointer.emplace(thread.thread_pointer, thread.tid);
   }
-  auto states = python::list_thread_states(memory(), runtime(), tids);
+  // What glibc says is not needed: the registers say more.
+  auto states = python::list_thread_states(memory(), runtime(), Libc::kUnknown, tids);
   if (!states) return fail(states);
   std::vector<TargetThread> threads;
   for (const auto& state : *states) {
     TargetThread thread{.state = state, .tid = state.tid, .name = {}};
     // The registers know it for every version: PyThreadState.thread_id is pthread_self(), and that is fs_base.
-    const auto found = by_thread_pointer.find(state.pthread);
+    const auto found = by_thread_pointer.find(state.pthread.value);
     if (found != by_thread_pointer.end()) thread.tid = found->second;
     if (thread.tid == tids.front()) thread.signal = notes.signal;
     threads.push_back(std::move(thread));

@@ -1,6 +1,9 @@
 #include "daemon/target.h"
 
+#include <algorithm>
+#include <set>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "daemon/clock.h"
 #include "readers/process/elf_image.h"
@@ -80,6 +83,7 @@ Target::Target(const ProcRoot& proc, ProcessIdentity identity, std::vector<Mappi
       proc_(proc),
       identity_(identity),
       mappings_(std::move(mappings)),
+      libc_(libc_of(mappings_)),
       clock_offset_(clock_offset),
       executable_(executable_of(proc, identity.pid)) {}
 
@@ -92,8 +96,9 @@ Result<std::vector<TargetThread>> Target::threads() const {
     tids.push_back(Tid{number.targets});
     ours.emplace(number.targets, number.ours);
   }
-  auto states = python::list_thread_states(memory(), runtime(), tids);
+  auto states = python::list_thread_states(memory(), runtime(), libc_, tids);
   if (!states) return fail(states);
+  find_unknown_numbers(*numbers, *states);
   std::vector<TargetThread> threads;
   for (auto& state : *states) {
     TargetThread thread{.state = state, .tid = {}, .name = {}};
@@ -117,6 +122,33 @@ std::optional<asyncio::ModuleOffsets> Target::asyncio_offsets() const {
 std::optional<char> Target::run_state(Tid tid) const {
   auto stat = read_thread_stat(proc_, pid(), tid);
   return stat ? std::optional(stat->state) : std::nullopt;
+}
+
+// What CPython and its libc do not tell of a thread's number, the kernel may. The stacks of threads that began after we
+// attached are not among our mappings: those are read anew, for the rare process that needs this.
+void Target::find_unknown_numbers(std::span<const ThreadNumbers> numbers,
+                                  std::vector<python::ThreadState>& states) const {
+  std::unordered_set<std::int32_t> known;
+  std::set<Address> unknown;
+  for (const auto& state : states) {
+    known.insert(state.tid.value);
+    if (state.tid == Tid{}) unknown.insert(state.pthread);
+  }
+  if (unknown.empty()) return;
+  std::vector<ThreadNumbers> left;
+  for (const auto& number : numbers) {
+    if (known.count(number.targets) == 0) left.push_back(number);
+  }
+  if (left.empty()) return;
+  auto mappings = read_mappings(proc_, pid());
+  if (!mappings) return;
+  const std::vector<Address> pthreads(unknown.begin(), unknown.end());
+  const auto found = thread_numbers_by_stack(memory(), proc_, pid(), *mappings, pthreads, left);
+  for (auto& state : states) {
+    if (state.tid != Tid{}) continue;
+    state.tid = found[static_cast<std::size_t>(std::lower_bound(pthreads.begin(), pthreads.end(), state.pthread) -
+                                               pthreads.begin())];
+  }
 }
 
 std::optional<std::string> Target::ended() const {

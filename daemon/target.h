@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -9,7 +10,9 @@
 #include "readers/base/clock.h"
 #include "readers/process/identity.h"
 #include "readers/process/mappings.h"
+#include "readers/process/namespaces.h"
 #include "readers/process/proc_root.h"
+#include "readers/process/pthreads.h"
 
 namespace snag::daemon {
 
@@ -35,9 +38,12 @@ class Target final : public PythonProcess {
   Target(const ProcRoot& proc, ProcessIdentity identity, std::vector<Mapping> mappings, python::Runtime runtime,
          Nanoseconds clock_offset);
 
+  void find_unknown_numbers(std::span<const ThreadNumbers> numbers, std::vector<python::ThreadState>& states) const;
+
   ProcRoot proc_;
   ProcessIdentity identity_;
   std::vector<Mapping> mappings_;
+  Libc libc_;
   Nanoseconds clock_offset_;
   std::string executable_;  // where /proc/PID/exe pointed at attach
 };

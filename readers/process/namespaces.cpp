@@ -1,5 +1,6 @@
 #include "readers/process/namespaces.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
@@ -52,6 +53,13 @@ Result<Nanoseconds> offset_from_host(const std::filesystem::path& directory) {
   return *offset;
 }
 
+// In how many PID namespaces a process has a number, from that of /proc inwards.
+Result<std::size_t> namespace_levels(const ProcRoot& root, Pid pid) {
+  auto numbers = read_proc_field(root.of(pid, "status"), "NSpid", "/proc/PID/status");
+  if (!numbers) return fail(numbers);
+  return static_cast<std::size_t>(std::count(numbers->begin(), numbers->end(), '\t')) + 1;
+}
+
 }  // namespace
 
 Result<bool> shares_namespace(const ProcRoot& root, Pid pid, std::string_view kind) {
@@ -94,6 +102,14 @@ Result<std::vector<ThreadNumbers>> all_thread_numbers(const ProcRoot& root, Pid 
   auto threads = list_threads(root, pid);
   if (!threads) return fail(threads);
   std::vector<ThreadNumbers> all;
+  // All threads of a process live in one PID namespace. Where its main thread has one number only, so has each, and is
+  // it: that saves some 20 µs a thread.
+  auto levels = namespace_levels(root, pid);
+  if (!levels) return fail(levels);
+  if (*levels == 1) {
+    for (const Tid tid : *threads) all.push_back({.ours = tid, .targets = tid.value});
+    return all;
+  }
   for (const Tid tid : *threads) {
     auto numbers = thread_numbers(root, pid, tid);
     if (numbers) {

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "readers/process/pthreads.h"
 #include "readers/python/runtime.h"
 
 namespace snag::python {
@@ -19,15 +20,22 @@ struct ThreadState {
   Address address;
   Address interpreter;
   std::int64_t interpreter_id = 0;
-  std::uint64_t pthread = 0;  // pthread_self() of the thread
-  Tid tid;                    // as the target numbers it (its own PID namespace); 0 where not known
+  Address pthread;  // pthread_self() of the thread; several interpreters may have a state for one thread
+  Tid tid;          // as the target numbers it (its own PID namespace); 0 where not known
   bool holds_gil = false;
 };
 
-// All thread states of all interpreters. `tids` are the target's threads as the kernel lists them: a native thread id
-// is only believed when it is among them (before 3.11 it comes from glibc's struct pthread).
+// All thread states of all interpreters, in the interpreters' own order. `tids` are the target's threads as the kernel
+// lists them, in the target's own numbers.
+//
+// Whatever lived through the whole call is in the list. Threads and interpreters that come and go meanwhile may be
+// there or not; one that ends under the reader's hand is passed by, and the list read anew if it leads nowhere any
+// more.
+//
+// A thread's number is what CPython (from 3.11) and glibc say, if the kernel lists it. It is 0 where they contradict
+// each other, where neither knows, and where two threads would have the same: thread_numbers_by_stack() may know more.
 [[nodiscard]] Result<std::vector<ThreadState>> list_thread_states(const RemoteMemory& memory, const Runtime& runtime,
-                                                                  std::span<const Tid> tids);
+                                                                  Libc libc, std::span<const Tid> tids);
 
 // The thread that holds the GIL of an interpreter now; nullopt when it is free, or where it lies is not known. Racy by
 // nature.

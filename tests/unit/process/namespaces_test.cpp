@@ -150,6 +150,27 @@ TEST_CASE("a corrupt table of offsets is inconsistent") {
   CHECK(monotonic_offset(ProcRoot(tree.path()), Pid{5}).error().kind == ErrorKind::kInconsistent);
 }
 
+TEST_CASE(
+    "threads of a process in an inner namespace have numbers of their own, those of one in ours need no look-up") {
+  const TemporaryDirectory tree;
+  tree.write("5/status", "NSpid:\t5\t1\n");
+  tree.write("5/task/5/status", "NSpid:\t5\t1\n");
+  tree.write("5/task/7/status", "NSpid:\t7\t3\n");
+  tree.write("6/status", "NSpid:\t6\n");
+  tree.write("6/task/6/comm", "x\n");
+  tree.write("6/task/9/comm", "x\n");
+  const ProcRoot root(tree.path());
+  const auto inner = all_thread_numbers(root, Pid{5});
+  REQUIRE(inner);
+  REQUIRE(inner->size() == 2);
+  CHECK(inner->back().ours == Tid{7});
+  CHECK(inner->back().targets == 3);
+  const auto ours = all_thread_numbers(root, Pid{6});
+  REQUIRE(ours);
+  REQUIRE(ours->size() == 2);
+  CHECK(ours->back().targets == 9);
+}
+
 TEST_CASE("a status file without NSpid, of an old kernel, leaves the number as it is") {
   const TemporaryDirectory tree;
   tree.write("5/task/6/status", "Name:\tx\n");
