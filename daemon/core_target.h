@@ -17,10 +17,12 @@ class CoreTarget final : public PythonProcess {
   // kInconsistent, kOutOfBounds or kNotPermitted, each with a detail for the operator.
   [[nodiscard]] static Result<std::unique_ptr<CoreTarget>> open(const std::string& file, std::string executable);
 
-  // Numbers are those of the process's own PID namespace; names are not in a core.
+  // Numbers are those of the process's own PID namespace.
   [[nodiscard]] Result<std::vector<TargetThread>> threads() const override;
   // A core was written of threads that had been stopped for it: what they did before is not told.
   [[nodiscard]] std::optional<char> run_state(Tid) const override { return std::nullopt; }
+  // Not in a core.
+  [[nodiscard]] std::optional<std::string> kernel_name(Tid) const override { return std::nullopt; }
   [[nodiscard]] std::optional<asyncio::ModuleOffsets> asyncio_offsets() const override;
 
   // Sentences on what of the process could not be read so far, or was not checked.

@@ -90,6 +90,7 @@ void dump_process(Request& request, PythonProcess& process, v1::SamplingSummary&
     return;
   }
   summary.set_threads(summary.threads() + static_cast<std::int32_t>(threads->size()));
+  process.name(*threads);
   ThreadDumper dumper(process);
   for (const auto& thread : *threads) {
     auto dumped = dumper(thread);

@@ -56,6 +56,8 @@ class LoopWatch {
   [[nodiscard]] bool is_gone() const { return gone_; }
   [[nodiscard]] const asyncio::LoopFrame& loop() const { return loop_; }
   [[nodiscard]] const TargetThread& thread() const { return thread_; }
+  // As it is named now.
+  void rename(std::string name) { thread_.name = std::move(name); }
   // Scans of the thread's stack, one after another, that did not find the loop's frame.
   int missed_scans = 0;
 

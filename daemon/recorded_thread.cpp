@@ -20,14 +20,18 @@ RecordedTarget::RecordedTarget(std::unique_ptr<Target> target, v1::Record::Mode 
 void RecordedTarget::refresh_threads() {
   auto now_there = target_->threads();
   if (!now_there) return;  // torn: the next refresh sees it
+  target_->name(*now_there);
+  std::unordered_map<Address, RecordedThread*, AddressHash> known;
+  for (auto& thread : threads_) known.emplace(thread.thread.state.address, &thread);
   std::vector<RecordedThread> threads;
+  threads.reserve(now_there->size());
   for (auto& thread : *now_there) {
-    const auto known = std::find_if(threads_.begin(), threads_.end(), [&](const RecordedThread& other) {
-      return other.thread.state.address == thread.state.address && other.thread.tid == thread.tid &&
-             other.thread.name == thread.name;
-    });
-    if (known != threads_.end()) {
-      threads.push_back(std::move(*known));
+    const auto before = known.find(thread.state.address);
+    if (before != known.end() && before->second->thread.tid == thread.tid) {
+      auto& kept = threads.emplace_back(std::move(*before->second));
+      // Under another name it is another thread of the stream.
+      if (kept.thread.name != thread.name) kept.number = 0;
+      kept.thread = std::move(thread);
       continue;
     }
     threads.emplace_back(std::move(thread));

@@ -74,6 +74,7 @@ class WatchedTarget {
       for (auto& loop : loops_) ++loop.missed_scans;
       for (auto& thread : *threads) scan_thread(std::move(thread));
       std::erase_if(loops_, [](const auto& loop) { return loop.missed_scans >= kMissedScans; });
+      name_loops();
     }
     next_scan_ = now() + (loops_.empty() ? kScanWithoutLoop : kScanEvery);
   }
@@ -91,6 +92,16 @@ class WatchedTarget {
     } else {
       loops_.emplace_back(readers_, **loop, std::move(thread), threshold_, attached_);
     }
+  }
+
+  // Only threads with a loop are shown, and only those are asked for their names.
+  void name_loops() {
+    std::vector<TargetThread> threads;
+    for (const auto& loop : loops_) threads.push_back(loop.thread());
+    if (threads.empty()) return;
+    target_->name(threads);
+    auto named = threads.begin();
+    for (auto& loop : loops_) loop.rename(std::move((named++)->name));
   }
 
   std::unique_ptr<Target> target_;

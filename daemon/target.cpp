@@ -102,10 +102,7 @@ Result<std::vector<TargetThread>> Target::threads() const {
   std::vector<TargetThread> threads;
   for (auto& state : *states) {
     TargetThread thread{.state = state, .tid = {}, .name = {}};
-    if (auto found = ours.find(state.tid.value); found != ours.end()) {
-      thread.tid = found->second;
-      if (auto name = thread_name(proc_, pid(), thread.tid)) thread.name = std::move(*name);
-    }
+    if (auto found = ours.find(state.tid.value); found != ours.end()) thread.tid = found->second;
     threads.push_back(std::move(thread));
   }
   return threads;
@@ -122,6 +119,11 @@ std::optional<asyncio::ModuleOffsets> Target::asyncio_offsets() const {
 std::optional<char> Target::run_state(Tid tid) const {
   auto stat = read_thread_stat(proc_, pid(), tid);
   return stat ? std::optional(stat->state) : std::nullopt;
+}
+
+std::optional<std::string> Target::kernel_name(Tid tid) const {
+  auto name = thread_name(proc_, pid(), tid);
+  return name ? std::optional(std::move(*name)) : std::nullopt;
 }
 
 // What CPython and its libc do not tell of a thread's number, the kernel may. The stacks of threads that began after we

@@ -30,6 +30,7 @@ class Target final : public PythonProcess {
   // As they are now.
   [[nodiscard]] Result<std::vector<TargetThread>> threads() const override;
   [[nodiscard]] std::optional<char> run_state(Tid tid) const override;
+  [[nodiscard]] std::optional<std::string> kernel_name(Tid tid) const override;
   [[nodiscard]] std::optional<asyncio::ModuleOffsets> asyncio_offsets() const override;
   // Why it can be watched no longer; nullopt while it can.
   [[nodiscard]] std::optional<std::string> ended() const;

@@ -280,6 +280,10 @@ struct Layout {
 enum class FrameChain : std::uint8_t { kFrameObjects, kCFrame, kCurrentFrame };
 enum class InstructionIndex : std::uint8_t { kBytes, kUnits, kPointer };
 enum class LineTableKind : std::uint8_t { kLnotab, kLineDeltas, kLocations };
+// Where an instance of a Python class keeps its attributes: in a dict that the object points to; from 3.11 in values
+// before the object until somebody asks for its __dict__; in 3.12 with one tagged pointer for either; from 3.13 in
+// values behind the object.
+enum class AttributeStorage : std::uint8_t { kDict, kValuesBefore, kTaggedBefore, kInline };
 
 struct Dialect {
   FrameChain frame_chain;
@@ -291,6 +295,7 @@ struct Dialect {
   std::optional<std::array<std::uint8_t, 2>> running_states;
   // Frames refer to objects by _PyStackRef, whose low bits are a tag.
   bool tagged_references;
+  AttributeStorage attributes;
 };
 
 // What a word of a frame refers to; null for no object, which is also what an integer in a tagged word is (3.15 keeps a

@@ -112,15 +112,28 @@ std::optional<std::int64_t> ObjectReader::small_integer(std::span<const std::byt
 }
 
 Result<std::int64_t> ObjectReader::integer(Address object) const {
-  std::array<std::byte, kMaxSmallIntegerBytes + sizeof(std::uint32_t)> copy{};
+  std::array<std::byte, kMaxIntegerBytes> copy{};
   // An int of one digit may end at the end of a page: first what every int has, then the digits that this one has.
   const auto first = std::span(copy).first(small_integer_bytes());
   if (auto done = memory_->read(object, first, "PyLongObject"); !done) return fail(done);
   if (auto value = small_integer(copy)) return *value;
   const auto head = integer_head(copy);
   if (head.digits > kMaxLongDigits) return fail(out_of_bounds("PyLongObject digits", object, head.digits));
-  const auto both = std::span(copy).first(small_integer_bytes() + sizeof(std::uint32_t));
+  const auto both = std::span(copy).first(integer_bytes());
   if (auto done = memory_->read(object, both, "PyLongObject"); !done) return fail(done);
+  auto value = integer(std::span<const std::byte>(copy));
+  if (!value) return fail(inconsistent("PyLongObject", object));
+  return *value;
+}
+
+std::size_t ObjectReader::integer_bytes() const {
+  return small_integer_bytes() + (kMaxLongDigits - 1) * sizeof(std::uint32_t);
+}
+
+std::optional<std::int64_t> ObjectReader::integer(std::span<const std::byte> copy) const {
+  if (auto value = small_integer(copy)) return value;
+  const auto head = integer_head(copy);
+  if (head.digits > kMaxLongDigits) return std::nullopt;
   const auto digit = [&](std::size_t i) {
     return std::int64_t{load<std::uint32_t>(copy, layout_->small_objects.long_digits.bytes() + i * 4) & 0x3FFFFFFFU};
   };
@@ -194,14 +207,20 @@ Result<std::vector<ObjectReader::DictEntry>> ObjectReader::dict(Address object) 
   }
   auto table = key_table(*keys);
   if (!table) return fail(table);
-  std::vector<std::byte> raw(table->entry_count * table->entry_size);
-  if (auto done = memory_->read(table->entries, raw, "PyDictKeysObject entries"); !done) return fail(done);
+  auto entries = entries_of(*table);
+  if (!entries) return fail(entries);
+  std::erase_if(*entries, [](const DictEntry& entry) { return entry.key.is_null() || entry.value.is_null(); });
+  return entries;
+}
+
+Result<std::vector<ObjectReader::DictEntry>> ObjectReader::entries_of(const KeyTable& table) const {
+  std::vector<std::byte> raw(table.entry_count * table.entry_size);
+  if (auto done = memory_->read(table.entries, raw, "PyDictKeysObject entries"); !done) return fail(done);
   std::vector<DictEntry> entries;
-  for (std::size_t i = 0; i < table->entry_count; ++i) {
-    const std::size_t begin = i * table->entry_size + table->key_at;
-    const DictEntry entry{.key = {load<std::uint64_t>(raw, begin)},
-                          .value = {load<std::uint64_t>(raw, begin + kPointer)}};
-    if (!entry.key.is_null() && !entry.value.is_null()) entries.push_back(entry);
+  for (std::size_t i = 0; i < table.entry_count; ++i) {
+    const std::size_t begin = i * table.entry_size + table.key_at;
+    entries.push_back(
+        {.key = {load<std::uint64_t>(raw, begin)}, .value = {load<std::uint64_t>(raw, begin + kPointer)}});
   }
   return entries;
 }
@@ -218,16 +237,34 @@ Result<std::optional<Address>> ObjectReader::find_identity(Address dict_object, 
 Result<std::optional<Address>> ObjectReader::find(Address dict_object, std::string_view key) const {
   auto entries = dict(dict_object);
   if (!entries) return fail(entries);
+  auto place = find_key(*entries, key);
+  if (!place) return fail(place);
+  if (*place == entries->size()) return std::optional<Address>();
+  return std::optional((*entries)[*place].value);
+}
+
+Result<std::optional<std::size_t>> ObjectReader::key_index(Address keys, std::string_view key) const {
+  auto table = key_table(keys);
+  if (!table) return fail(table);
+  auto entries = entries_of(*table);
+  if (!entries) return fail(entries);
+  auto place = find_key(*entries, key);
+  if (!place) return fail(place);
+  if (*place == entries->size()) return std::optional<std::size_t>();
+  return std::optional(*place);
+}
+
+Result<std::size_t> ObjectReader::find_key(std::span<const DictEntry> entries, std::string_view key) const {
   // Keys are compared by their head in bulk; only a key of the right length has its text read.
   constexpr std::size_t kBatch = 256;
   const auto& at = layout_->unicode;
   std::vector<std::byte> heads(kBatch * at.ascii_size.bytes());
   std::vector<Piece> pieces;
-  for (std::size_t first = 0; first < entries->size();) {
-    const std::size_t count = std::min(kBatch, entries->size() - first);
+  for (std::size_t first = 0; first < entries.size();) {
+    const std::size_t count = std::min(kBatch, entries.size() - first);
     pieces.clear();
     for (std::size_t i = 0; i < count; ++i) {
-      pieces.push_back({.from = (*entries)[first + i].key,
+      pieces.push_back({.from = entries[first + i].key,
                         .into = std::span(heads).subspan(i * at.ascii_size.bytes(), at.ascii_size.bytes())});
     }
     auto done = memory_->read_many(pieces, "dict keys");
@@ -235,13 +272,13 @@ Result<std::optional<Address>> ObjectReader::find(Address dict_object, std::stri
     const std::size_t readable = std::min(*done, count);
     for (std::size_t i = 0; i < readable; ++i) {
       if (load<std::uint64_t>(pieces[i].into, at.length.bytes()) != key.size()) continue;
-      auto text = string((*entries)[first + i].key);
-      if (text && *text == key) return std::optional((*entries)[first + i].value);
+      auto text = string(entries[first + i].key);
+      if (text && *text == key) return first + i;
     }
     // The key that stopped the read is not as long as a str's head is, and so none: on with the one behind it.
     first += readable < count ? readable + 1 : count;
   }
-  return std::optional<Address>();
+  return entries.size();
 }
 
 }  // namespace snag::python

@@ -23,6 +23,8 @@ inline constexpr std::size_t kMaxLongDigits = 2;
 
 // Room for an int of one digit, whatever the version.
 inline constexpr std::size_t kMaxSmallIntegerBytes = 44;
+// And with kMaxLongDigits.
+inline constexpr std::size_t kMaxIntegerBytes = kMaxSmallIntegerBytes + (kMaxLongDigits - 1) * sizeof(std::uint32_t);
 
 // Reads CPython's built-in objects from a target. Everything is bounded and typed by the layout; what does not look
 // like the object that was asked for is kInconsistent. Object layouts: Include/cpython/{unicodeobject,longintrepr}.h,
@@ -43,6 +45,9 @@ class ObjectReader {
   // The same from a copy of that: for ints of at most one digit of 30 bits, as counts
   // are.
   [[nodiscard]] std::optional<std::int64_t> small_integer(std::span<const std::byte> copy) const;
+  // And how much of one with kMaxLongDigits; its value from a copy of that, nullopt where it is larger.
+  [[nodiscard]] std::size_t integer_bytes() const;
+  [[nodiscard]] std::optional<std::int64_t> integer(std::span<const std::byte> copy) const;
   [[nodiscard]] Result<double> real(Address object) const;
   [[nodiscard]] Result<std::vector<Address>> tuple(Address object) const;
   // The content of a bytes object of at most `limit` bytes.
@@ -58,6 +63,8 @@ class ObjectReader {
   [[nodiscard]] Result<std::vector<DictEntry>> dict(Address object) const;
   // The value for a key that is a str; nullopt when there is none.
   [[nodiscard]] Result<std::optional<Address>> find(Address dict, std::string_view key) const;
+  // The place of a str among the keys of a dict, or of those that the instances of a class share; nullopt: not there.
+  [[nodiscard]] Result<std::optional<std::size_t>> key_index(Address keys, std::string_view key) const;
   // The value for a key that is this very object.
   [[nodiscard]] Result<std::optional<Address>> find_identity(Address dict, Address key) const;
 
@@ -77,6 +84,10 @@ class ObjectReader {
     std::size_t key_at = 0;      // of an entry
   };
   [[nodiscard]] Result<KeyTable> key_table(Address keys) const;
+  // Of a table's entries, those not in use with null for a key.
+  [[nodiscard]] Result<std::vector<DictEntry>> entries_of(const KeyTable& table) const;
+  // The first of some objects that is this str; entries.size() when none is.
+  [[nodiscard]] Result<std::size_t> find_key(std::span<const DictEntry> entries, std::string_view key) const;
 
   const RemoteMemory* memory_;
   const Layout* layout_;

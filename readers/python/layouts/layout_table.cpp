@@ -47,7 +47,8 @@ constexpr std::array kDialects{
                              .line_table = LineTableKind::kLnotab,
                              .first_shim_owner = std::nullopt,
                              .running_states = kExecuting,
-                             .tagged_references = false}},
+                             .tagged_references = false,
+                             .attributes = AttributeStorage::kDict}},
     // f_lasti counts code units (bpo-27129), lines are by PEP 626.
     DialectSince{.first = {.major = 3, .minor = 10},
                  .dialect = {.frame_chain = FrameChain::kFrameObjects,
@@ -55,7 +56,8 @@ constexpr std::array kDialects{
                              .line_table = LineTableKind::kLineDeltas,
                              .first_shim_owner = std::nullopt,
                              .running_states = kFrameState,
-                             .tagged_references = false}},
+                             .tagged_references = false,
+                             .attributes = AttributeStorage::kDict}},
     // Frames without frame objects (bpo-44590), locations with columns by PEP 657.
     DialectSince{.first = {.major = 3, .minor = 11},
                  .dialect = {.frame_chain = FrameChain::kCFrame,
@@ -63,7 +65,8 @@ constexpr std::array kDialects{
                              .line_table = LineTableKind::kLocations,
                              .first_shim_owner = std::nullopt,
                              .running_states = std::nullopt,
-                             .tagged_references = false}},
+                             .tagged_references = false,
+                             .attributes = AttributeStorage::kValuesBefore}},
     // Each entry into the interpreter has a frame of its own, the trampoline's (gh-96421).
     DialectSince{.first = {.major = 3, .minor = 12},
                  .dialect = {.frame_chain = FrameChain::kCFrame,
@@ -71,7 +74,8 @@ constexpr std::array kDialects{
                              .line_table = LineTableKind::kLocations,
                              .first_shim_owner = kFirstShimOwner,
                              .running_states = std::nullopt,
-                             .tagged_references = false}},
+                             .tagged_references = false,
+                             .attributes = AttributeStorage::kTaggedBefore}},
     // No _PyCFrame any more.
     DialectSince{.first = {.major = 3, .minor = 13},
                  .dialect = {.frame_chain = FrameChain::kCurrentFrame,
@@ -79,7 +83,8 @@ constexpr std::array kDialects{
                              .line_table = LineTableKind::kLocations,
                              .first_shim_owner = kFirstShimOwner,
                              .running_states = std::nullopt,
-                             .tagged_references = false}},
+                             .tagged_references = false,
+                             .attributes = AttributeStorage::kInline}},
     // References to objects are tagged (gh-117139).
     DialectSince{.first = {.major = 3, .minor = 14},
                  .dialect = {.frame_chain = FrameChain::kCurrentFrame,
@@ -87,7 +92,8 @@ constexpr std::array kDialects{
                              .line_table = LineTableKind::kLocations,
                              .first_shim_owner = kFirstShimOwner,
                              .running_states = std::nullopt,
-                             .tagged_references = true}},
+                             .tagged_references = true,
+                             .attributes = AttributeStorage::kInline}},
 };
 
 }  // namespace
