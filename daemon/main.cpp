@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -37,6 +38,14 @@ UniqueDescriptor take_signals() {
   children.sa_flags = SA_NOCLDSTOP;
   ::sigaction(SIGCHLD, &children, nullptr);
   return UniqueDescriptor(::signalfd(-1, &signals, SFD_CLOEXEC));
+}
+
+// Recording keeps files of each thread open, and a service may have thousands: as many as the administrator allows.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 int serve_socket(const std::string& path) {
@@ -69,6 +78,7 @@ int run(int argc, char** argv) {
     std::cout << "snagd " << SNAG_VERSION << "\n";
     return kDone;
   }
+  raise_descriptor_limit();
   if (given.count("private") == 0) return serve_socket(given["socket"].as<std::string>());
   if (given.count("socket-fd") == 0) {
     std::cerr << "snagd: --private needs --socket-fd\n";

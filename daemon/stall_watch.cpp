@@ -17,6 +17,11 @@ constexpr Nanoseconds kMaxThreshold = std::chrono::hours(1);
 // All threads are searched for loops this often; a target without any loop more often, since it may just be starting.
 constexpr Nanoseconds kScanEvery = std::chrono::seconds(1);
 constexpr Nanoseconds kScanWithoutLoop = milliseconds(50);
+// A scan goes on for this long at a time, and rests for so many times as long as it took, up to a bound: thousands of
+// threads without a loop must not cost a core, nor a loop that begins be seen much later.
+constexpr Nanoseconds kScanAtOnce = milliseconds(2);
+constexpr int kScanRest = 20;
+constexpr Nanoseconds kLongestScanRest = std::chrono::seconds(2);
 constexpr Nanoseconds kAliveEvery = milliseconds(100);
 constexpr Nanoseconds kProgressEvery = std::chrono::seconds(1);
 // A loop that turns is between two iterations for some microseconds: only one that is missed again and again has ended.
@@ -43,6 +48,9 @@ class WatchedTarget {
     return next;
   }
 
+  // True: some threads have not been looked through for loops yet.
+  [[nodiscard]] bool is_scanning() const { return !to_scan_.empty(); }
+
   // Does what is due. What is returned ended the target.
   [[nodiscard]] std::optional<std::string> step(bool ongoing, WatchCounts& counts, std::vector<v1::Stall>& into) {
     for (auto& loop : loops_) {
@@ -66,17 +74,31 @@ class WatchedTarget {
   }
 
  private:
-  // Finds the loops that run now, in all threads.
+  // Finds the loops that run now, in all threads; of thousands of threads a part at a time, so that no loop waits for
+  // its next look meanwhile.
   void scan() {
-    auto threads = target_->threads();
-    if (threads) {
-      threads_ = std::max(threads_, threads->size());
+    const Instant begun = now();
+    if (to_scan_.empty()) {
+      auto threads = target_->threads();
+      if (!threads) {  // torn: the next scan sees it
+        next_scan_ = now() + kScanWithoutLoop;
+        return;
+      }
+      to_scan_ = std::move(*threads);
+      threads_ = std::max(threads_, to_scan_.size());
       for (auto& loop : loops_) ++loop.missed_scans;
-      for (auto& thread : *threads) scan_thread(std::move(thread));
-      std::erase_if(loops_, [](const auto& loop) { return loop.missed_scans >= kMissedScans; });
-      name_loops();
+      scan_took_ = {};
     }
-    next_scan_ = now() + (loops_.empty() ? kScanWithoutLoop : kScanEvery);
+    while (!to_scan_.empty() && now() - begun < kScanAtOnce) {
+      scan_thread(std::move(to_scan_.back()));
+      to_scan_.pop_back();
+    }
+    scan_took_ += now() - begun;
+    if (!to_scan_.empty()) return;
+    std::erase_if(loops_, [](const auto& loop) { return loop.missed_scans >= kMissedScans; });
+    name_loops();
+    const auto rest = loops_.empty() ? kScanWithoutLoop : kScanEvery;
+    next_scan_ = now() + std::max(rest, std::min(scan_took_ * kScanRest, kLongestScanRest));
   }
 
   void scan_thread(TargetThread thread) {
@@ -109,6 +131,8 @@ class WatchedTarget {
   Nanoseconds threshold_;
   std::deque<LoopWatch> loops_;
   python::RawStack raw_;
+  std::vector<TargetThread> to_scan_;  // of the scan that goes on
+  Nanoseconds scan_took_{};
   Instant attached_;
   Instant next_scan_;
   Instant next_check_;
@@ -125,7 +149,10 @@ class StallWatch {
 
   void run(std::vector<std::unique_ptr<Target>> targets, Nanoseconds threshold) {
     for (auto& target : targets) watched_.push_back(std::make_unique<WatchedTarget>(std::move(target), threshold));
-    for (auto& target : watched_) step(*target);  // the first search for loops, so that the header can name them
+    for (auto& target : watched_) {
+      while (step(*target) && target->is_scanning()) {
+      }  // the first search for loops, so that the header can name them
+    }
     announce();
     Instant next_progress = now() + kProgressEvery;
     while (!watched_.empty() && ended_because_.empty()) {

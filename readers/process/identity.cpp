@@ -80,7 +80,9 @@ Result<ProcessIdentity> identify(const ProcRoot& root, Pid pid) {
 
 bool still_alive(const ProcRoot& root, const ProcessIdentity& identity) {
   const auto stat = read_stat(root, identity.pid);
-  return stat && stat->start_time == identity.start_time && !stat->is_zombie();
+  // That we cannot look, for want of descriptors, does not say that it has ended.
+  if (!stat) return stat.error().kind == ErrorKind::kSystem;
+  return stat->start_time == identity.start_time && !stat->is_zombie();
 }
 
 Attachability attachability(const ProcRoot& root, Pid pid) {

@@ -1,9 +1,11 @@
 #include "readers/process/threads.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +35,11 @@ Result<std::string_view> read_again(const UniqueDescriptor& file, std::array<cha
   // An ended thread's file reads as empty on some kernels.
   if (got == 0) return fail(proc_error(what, ESRCH));
   return std::string_view(into.data(), static_cast<std::size_t>(got));
+}
+
+std::uint64_t descriptor_limit() {
+  rlimit limit = {};
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
 }
 
 }  // namespace
@@ -92,7 +99,13 @@ Result<ThreadFiles> ThreadFiles::open(const ProcRoot& root, Pid pid, Tid tid) {
   };
   UniqueDescriptor stat = open_file("stat");
   if (!stat.is_open()) return fail(proc_error(kStatFile, errno));
-  return ThreadFiles(tid, std::move(stat), open_file("syscall"), open_file("schedstat"));
+  UniqueDescriptor system_call = open_file("syscall");
+  UniqueDescriptor schedule = open_file("schedstat");
+  // The kernel gives the lowest number that is free.
+  if (static_cast<std::uint64_t>(std::max({0, stat.get(), schedule.get()})) + kDescriptorReserve > descriptor_limit()) {
+    return fail(proc_error(kStatFile, EMFILE));
+  }
+  return ThreadFiles(tid, std::move(stat), std::move(system_call), std::move(schedule));
 }
 
 Result<ProcessStat> ThreadFiles::stat() const {

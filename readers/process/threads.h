@@ -46,8 +46,12 @@ struct ThreadSchedule {
 };
 [[nodiscard]] Result<ThreadSchedule> parse_schedule(std::string_view text);
 
+// Descriptors that are left for everything else when the files of thousands of threads are kept open.
+inline constexpr std::uint64_t kDescriptorReserve = 128;
+
 // A thread's stat, syscall and schedstat, kept open: reading them anew costs about 1 µs instead of 6. Holds on to the
-// thread, not to its number: after its end every read is kNoSuchProcess.
+// thread, not to its number: after its end every read is kNoSuchProcess. kSystem (EMFILE) where it would use up the
+// descriptors that we may have (RLIMIT_NOFILE).
 class ThreadFiles {
  public:
   [[nodiscard]] static Result<ThreadFiles> open(const ProcRoot& root, Pid pid, Tid tid);

@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -82,6 +83,18 @@ TEST_CASE("a process keeps its identity, and another one of the same number has 
   CHECK(still_alive(root, *identity));
   tree.write("77/stat", stat_line("y", 'S', "1001"));
   CHECK_FALSE(still_alive(root, *identity));
+}
+
+TEST_CASE("a process that cannot be looked at for want of descriptors has not ended") {
+  const auto identity = identify(ProcRoot(), Pid{::getpid()});
+  REQUIRE(identity);
+  rlimit limit{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = limit.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const bool alive = still_alive(ProcRoot(), *identity);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  CHECK(alive);
 }
 
 TEST_CASE("a zombie is not alive, and a reaped process is none") {

@@ -41,6 +41,25 @@ void wait_for_the_end(const std::function<void()>& ready) {
 
 }  // namespace
 
+TEST_CASE("files of threads leave descriptors for everything else") {
+  rlimit limit{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  const rlimit few{.rlim_cur = kDescriptorReserve + 30, .rlim_max = limit.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+  const Pid us = {::getpid()};
+  std::vector<ThreadFiles> kept;
+  Result<ThreadFiles> last = ThreadFiles::open(ProcRoot(), us, own_thread());
+  for (; last && kept.size() < 100; last = ThreadFiles::open(ProcRoot(), us, own_thread())) {
+    kept.push_back(std::move(*last));
+  }
+  const bool others_go_on = thread_name(ProcRoot(), us, own_thread()).has_value();
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  REQUIRE_FALSE(last);
+  CHECK(last.error().system_error == EMFILE);
+  CHECK_FALSE(kept.empty());
+  CHECK(others_go_on);
+}
+
 TEST_CASE("all threads of a process are listed, with their names") {
   const int event = ::eventfd(0, 0);
   std::atomic<int> tid = 0;
