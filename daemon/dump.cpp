@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "daemon/clock.h"
 #include "daemon/publish.h"
 #include "daemon/resolved_stack.h"
 #include "readers/asyncio/run_once.h"
@@ -81,13 +82,70 @@ class ThreadDumper {
   asyncio::TaskReader tasks_;
 };
 
-void dump_process(Request& request, PythonProcess& process, v1::SamplingSummary& summary) {
+// Of one message: far below what the protocol allows.
+constexpr std::size_t kPartBytes = std::size_t{1} << 20U;
+// Of the stack of one thread: 10,000 frames with names of 300 bytes. What a hostile process names beyond is left out.
+constexpr std::size_t kMaxDumpBytes = std::size_t{8} << 20U;
+constexpr const char* kTooLarge = "[the rest of the stack has too long names to be shown]";
+// Between two looks whether a client that is slow to read has caught up.
+constexpr Nanoseconds kCatchUp = std::chrono::milliseconds(10);
+
+// False: the client wants no more. It is waited for: what it has not taken yet must not grow with the number of
+// threads.
+bool send(Request& request, const v1::ServerMessage& message) {
+  request.send(message);
+  bool goes_on = true;
+  while (goes_on && request.client().is_slow())
+    goes_on = request.pause_until(now() + kCatchUp) == Request::Pause::kGoOn;
+  return goes_on;
+}
+
+// Leaves out what is too much of a stack.
+void shorten(v1::ThreadDump& dump) {
+  auto& stack = *dump.mutable_stack();
+  std::size_t bytes = 0;
+  for (int i = 0; i < stack.size(); ++i) {
+    bytes += stack[i].ByteSizeLong();
+    if (bytes <= kMaxDumpBytes) continue;
+    stack.DeleteSubrange(i, stack.size() - i);
+    publish(ShownFrame{.function = kTooLarge, .file = {}, .kind = ShownFrame::Kind::kMarker, .module = {}},
+            *dump.add_stack());
+    dump.set_complete(false);
+  }
+}
+
+// In messages of bounded size; all but the last are unfinished.
+bool send(Request& request, v1::ThreadDump&& dump) {
+  shorten(dump);
+  google::protobuf::RepeatedPtrField<v1::Frame> stack;
+  stack.Swap(dump.mutable_stack());
+  v1::ServerMessage message;
+  auto& part = *message.mutable_thread();
+  part.Swap(&dump);
+  std::size_t bytes = 0;
+  for (auto& frame : stack) {
+    bytes += frame.ByteSizeLong();
+    part.add_stack()->Swap(&frame);
+    if (bytes < kPartBytes) continue;
+    part.set_unfinished(true);
+    if (!send(request, message)) return false;
+    v1::ThreadDump next;
+    next.set_pid(part.pid());
+    next.set_tid(part.tid());
+    part.Swap(&next);
+    bytes = 0;
+  }
+  return send(request, message);
+}
+
+// False: the client wants no more.
+bool dump_process(Request& request, PythonProcess& process, v1::SamplingSummary& summary) {
   auto threads = process.threads();
   v1::ServerMessage message;
   if (!threads) {
     publish(threads.error(), process.pid(), *message.mutable_warning());
     request.send(message);
-    return;
+    return true;
   }
   summary.set_threads(summary.threads() + static_cast<std::int32_t>(threads->size()));
   process.name(*threads);
@@ -104,9 +162,9 @@ void dump_process(Request& request, PythonProcess& process, v1::SamplingSummary&
     } else {
       summary.set_partial(summary.partial() + 1);
     }
-    *message.mutable_thread() = std::move(*dumped);
-    request.send(message);
+    if (!send(request, std::move(*dumped))) return false;
   }
+  return true;
 }
 
 void conclude(Request& request, v1::SamplingSummary summary) {
@@ -129,7 +187,7 @@ void dump_core(Request& request, const v1::Core& asked) {
   message.mutable_target()->set_core(to_text(asked.file()));
   request.send(message);
   v1::SamplingSummary summary;
-  dump_process(request, **core, summary);
+  static_cast<void>(dump_process(request, **core, summary));
   for (auto& sentence : (*core)->shortcomings()) {
     publish_core({.kind = ErrorKind::kUnreadable, .what = "core file", .detail = std::move(sentence)}, asked.file(),
                  *message.mutable_warning());
@@ -152,7 +210,9 @@ void dump(Request& request, const v1::Dump& asked) {
   const auto targets = request.attach(std::span(asked.pids().data(), static_cast<std::size_t>(asked.pids_size())));
   if (targets.empty()) return;
   v1::SamplingSummary summary;
-  for (const auto& target : targets) dump_process(request, *target, summary);
+  for (const auto& target : targets) {
+    if (!dump_process(request, *target, summary)) break;
+  }
   conclude(request, std::move(summary));
 }
 

@@ -9,6 +9,7 @@ namespace {
 
 // Of the time recorded, the target may be stopped for one part in this many: 0.5 %.
 constexpr int kStopBudgetDivisor = 200;
+static_assert(python::kMaxFrames < stream::kMaxStackDepth, "what readers follow must have a number");
 
 }  // namespace
 
@@ -111,7 +112,7 @@ std::uint32_t RecordedTarget::number_stack(RecordedThread& thread, stream::Inter
   }
   for (const auto& frame : resolved_.frames) stack_numbers_.push_back(number_frame(interner, frame));
   const auto stack = interner.stack(stack_numbers_);
-  thread.repeats = resolved_.whole && stack == thread.last_stack;
+  thread.repeats = resolved_.whole && stack != 0 && stack == thread.last_stack;
   thread.last_stack = resolved_.whole ? stack : 0;
   if (thread.repeats) note_sleep(thread);
   return stack;

@@ -118,7 +118,7 @@ class Recording {
   }
 
   void sample(RecordedTarget& target, RecordedThread& thread) {
-    if (RecordedTarget::is_asleep(thread)) return add_sample(thread, thread.last_stack, true);
+    if (thread.number != 0 && RecordedTarget::is_asleep(thread)) return add_sample(thread, thread.last_stack, true);
     auto done = target.sample(thread, began_, stopper_);
     if (!done) return lose(reason(done.error().kind), 1);
     if (target.is_lost()) return lose(reason(ErrorKind::kInconsistent), 1);
@@ -129,6 +129,7 @@ class Recording {
       thread.number =
           request_->interner().thread(target.target().pid().value, thread.thread.tid.value, thread.thread.name);
     }
+    if (thread.number == 0) return lose("too many distinct threads", 1);
     add_sample(thread, stack, target.is_whole());
   }
 

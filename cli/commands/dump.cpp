@@ -1,5 +1,6 @@
 #include "cli/commands/dump.h"
 
+#include <optional>
 #include <utility>
 
 #include "cli/view/json_line.h"
@@ -18,7 +19,7 @@ class DumpHandler : public Handler {
   std::optional<std::string> take(const v1::ServerMessage& message) override {
     if (message.has_warning()) environment_.error.write(error_text(message.warning()));
     if (message.has_target()) on_target(message.target());
-    if (message.has_thread()) on_thread(message.thread());
+    if (message.has_thread()) on_part(message.thread());
     if (message.has_summary() && message.summary().lost() > 0) {
       environment_.error.write("snag: " + losses(message.summary()) + "\n");
     }
@@ -30,6 +31,19 @@ class DumpHandler : public Handler {
     pid_ = target.pid();
     of_core_ = !target.core().empty();
     if (!json_) environment_.out.write(gap() + target_line(target) + "\n");
+  }
+
+  // A stack of thousands of frames comes in several messages.
+  void on_part(const v1::ThreadDump& part) {
+    if (unfinished_) {
+      unfinished_->mutable_stack()->MergeFrom(part.stack());
+    } else {
+      unfinished_ = part;
+    }
+    if (part.unfinished()) return;
+    unfinished_->clear_unfinished();
+    on_thread(*unfinished_);
+    unfinished_.reset();
   }
 
   void on_thread(const v1::ThreadDump& thread) {
@@ -49,6 +63,7 @@ class DumpHandler : public Handler {
   std::int32_t pid_ = 0;  // of what was said last
   bool of_core_ = false;
   bool begun_ = false;
+  std::optional<v1::ThreadDump> unfinished_;
 };
 
 }  // namespace

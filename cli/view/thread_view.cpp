@@ -55,11 +55,49 @@ std::string header(const v1::ThreadDump& thread, bool of_core, const Output& out
   return styled(output, Style::kBold, text) + words + "\n";
 }
 
+// Frames of a cycle of calls that are recognised: a calls b calls c … calls a.
+constexpr int kLongestCycle = 16;
+// A cycle that comes again fewer times is written out.
+constexpr int kFewest = 4;
+
+bool same(const v1::Frame& a, const v1::Frame& b) {
+  return a.line() == b.line() && a.function() == b.function() && a.file() == b.file();
+}
+
+// How many times the `length` frames at `begin` are followed by the same frames again.
+int repetitions(const google::protobuf::RepeatedPtrField<v1::Frame>& stack, int begin, int length) {
+  int at = begin + length;
+  while (at < stack.size() && same(stack[at], stack[at - length])) ++at;
+  return (at - begin) / length - 1;
+}
+
+// Recursion is written once, with how many times it goes on: thousands of equal lines hide what called them.
+std::string stack_text(const google::protobuf::RepeatedPtrField<v1::Frame>& stack) {
+  std::string text;
+  for (int i = 0; i < stack.size();) {
+    int length = 1;
+    int repeated = 0;
+    for (int tried = 1; tried <= kLongestCycle && repeated < kFewest; ++tried) {
+      length = tried;
+      repeated = repetitions(stack, i, tried);
+    }
+    if (repeated < kFewest) {
+      text += "    " + frame_words(stack[i++]) + "\n";
+      continue;
+    }
+    for (int frame = 0; frame < length; ++frame) text += "    " + frame_words(stack[i + frame]) + "\n";
+    text += "    … " + (length == 1 ? std::string() : "these " + std::to_string(length) + " ") + "repeated " +
+            counted(repeated, "time") + "\n";
+    i += length * (repeated + 1);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string thread_text(const v1::ThreadDump& thread, bool of_core, const Output& output) {
   std::string text = header(thread, of_core, output);
-  for (const v1::Frame& frame : thread.stack()) text += "    " + frame_words(frame) + "\n";
+  text += stack_text(thread.stack());
   if (thread.stack().empty()) text += "    [no Python code]\n";
   if (!thread.complete()) text += "    [only the stable part: the rest moved while it was read]\n";
   return text;

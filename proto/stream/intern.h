@@ -21,8 +21,9 @@ inline constexpr std::size_t kMaxStacks = std::size_t{1} << 22U;
 inline constexpr std::size_t kMaxThreads = std::size_t{1} << 18U;
 // Longer names are cut (to_utf8): a path may have 4096 bytes (PATH_MAX).
 inline constexpr std::size_t kMaxStringBytes = 4096;
-// Frames of one stack. CPython's default recursion limit is 1000; sys.setrecursionlimit may raise it.
-inline constexpr std::size_t kMaxStackDepth = std::size_t{1} << 14U;
+// Frames of one stack. CPython's default recursion limit is 1000; sys.setrecursionlimit may raise it. More than readers
+// follow (python::kMaxFrames), with room for markers and native frames.
+inline constexpr std::size_t kMaxStackDepth = std::size_t{1} << 15U;
 // A batch of definitions is closed once it is this long, so that it stays far below kMaxMessageBytes.
 inline constexpr std::size_t kDefinitionBatchBytes = std::size_t{256} * 1024;
 

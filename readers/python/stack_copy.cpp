@@ -1,5 +1,7 @@
 #include "readers/python/stack_copy.h"
 
+#include <algorithm>
+
 namespace snag::python {
 namespace {
 
@@ -20,6 +22,7 @@ void StackCopies::clear() {
   regions_.clear();
   offsets_.clear();
   used_.clear();
+  by_address_.clear();
   for (auto& buffer : buffers_) buffer.clear();
 }
 
@@ -110,18 +113,43 @@ StackCopies::Look StackCopies::look(std::size_t number) const {
   return {.thread = bytes.subspan(kWord), .word = head_word_.is_null() ? 0 : load<std::uint64_t>(bytes, 0)};
 }
 
-std::span<const std::byte> StackCopies::find(std::size_t copy, Address begin, std::size_t size, std::size_t& hint) {
-  for (std::size_t tried = 0; tried < regions_.size(); ++tried) {
-    const std::size_t i = (hint + tried) % regions_.size();
-    const auto& region = regions_[i];
-    if (begin < region.begin || region.size < size) continue;
-    const std::uint64_t inside = begin.value - region.begin.value;
-    if (inside > region.size - size) continue;
-    hint = i;
-    if (copy == 0) used_[i] = true;
-    return std::span(buffers_[copy]).subspan(offsets_[i] + inside, size);
+void StackCopies::index() {
+  by_address_.clear();
+  for (std::size_t i = 0; i < regions_.size(); ++i) by_address_.push_back(i);
+  std::sort(by_address_.begin(), by_address_.end(),
+            [&](std::size_t a, std::size_t b) { return regions_[a].begin < regions_[b].begin; });
+}
+
+bool StackCopies::covers(std::size_t region, Address begin, std::size_t size) const {
+  const auto& [first, bytes] = regions_[region];
+  return begin >= first && bytes >= size && begin.value - first.value <= bytes - size;
+}
+
+std::optional<std::size_t> StackCopies::region_of(Address begin, std::size_t size, std::size_t hint) const {
+  if (hint < regions_.size() && covers(hint, begin, size)) return hint;
+  if (by_address_.empty()) {
+    for (std::size_t i = 0; i < regions_.size(); ++i) {
+      if (covers(i, begin, size)) return i;
+    }
+    return std::nullopt;
   }
-  return {};
+  // Regions may overlap, though hardly ever do: of those that begin before, the last ones are looked at.
+  constexpr std::ptrdiff_t kTried = 4;
+  const auto after = std::upper_bound(by_address_.begin(), by_address_.end(), begin,
+                                      [&](Address at, std::size_t region) { return at < regions_[region].begin; });
+  const auto first = after - std::min(kTried, after - by_address_.begin());
+  for (auto region = after; region != first;) {
+    if (covers(*--region, begin, size)) return *region;
+  }
+  return std::nullopt;
+}
+
+std::span<const std::byte> StackCopies::find(std::size_t copy, Address begin, std::size_t size, std::size_t& hint) {
+  const auto region = region_of(begin, size, hint);
+  if (!region) return {};
+  hint = *region;
+  if (copy == 0) used_[hint] = true;
+  return std::span(buffers_[copy]).subspan(offsets_[hint] + (begin.value - regions_[hint].begin.value), size);
 }
 
 }  // namespace snag::python

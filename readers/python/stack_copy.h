@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -45,6 +46,10 @@ class StackCopies {
   [[nodiscard]] std::size_t look_count() const { return looks_; }
   [[nodiscard]] Look look(std::size_t number) const;
 
+  // From here on find() looks among the regions there are now in the order of their addresses; those added later it
+  // finds by the hint alone. For stacks of thousands of frames on the heap, each a region of its own.
+  void index();
+
   // Whether find() took something of the first copy from that region since it was added.
   [[nodiscard]] bool was_used(std::size_t region) const { return used_[region]; }
 
@@ -53,6 +58,8 @@ class StackCopies {
   [[nodiscard]] std::span<const std::byte> find(std::size_t copy, Address begin, std::size_t size, std::size_t& hint);
 
  private:
+  [[nodiscard]] std::optional<std::size_t> region_of(Address begin, std::size_t size, std::size_t hint) const;
+  [[nodiscard]] bool covers(std::size_t region, Address begin, std::size_t size) const;
   // Appends the pieces of a copy to pieces_.
   void add_pieces(std::size_t copy);
   void add_pieces_backwards(std::size_t copy);
@@ -61,6 +68,7 @@ class StackCopies {
   std::vector<Region> regions_;
   std::vector<std::size_t> offsets_;  // of each region in every buffer
   std::vector<bool> used_;
+  std::vector<std::size_t> by_address_;  // regions, by their begin; empty: not indexed
   std::array<std::vector<std::byte>, kCopies> buffers_;
   Region head_{.begin = {}, .size = 0};
   Address head_word_;

@@ -191,6 +191,7 @@ Result<Address> StackReader::top_frame(ThreadCursor& cursor) {
 
 Result<void> StackReader::walk(Address frame) {
   chain_.clear();
+  copies_.index();
   std::size_t hint = 0;
   while (!frame.is_null()) {
     if (chain_.size() >= kMaxFrames) {
@@ -200,6 +201,7 @@ Result<void> StackReader::walk(Address frame) {
     if (bytes.empty()) {
       auto done = copies_.extend_first(*memory_, {.begin = frame + frame_begin_, .size = frame_size_});
       if (!done) return done;
+      hint = copies_.regions().size() - 1;
       bytes = copies_.find(0, frame + frame_begin_, frame_size_, hint);
     }
     auto link = parse_frame(frame, bytes);

@@ -10,7 +10,8 @@
 
 namespace snag::python {
 
-// Frames of one stack that are followed; sys.setrecursionlimit is rarely set beyond it, and a cycle ends here.
+// Frames of one stack that are followed: a deeper stack is lost ("out of bounds"), and a cycle ends here.
+// sys.setrecursionlimit is rarely set beyond it: a stack of C gives out sooner.
 inline constexpr std::size_t kMaxFrames = 20000;
 
 // Where a thread's stack lay when it was read last: the next read asks for the same places first. It is a guess, and

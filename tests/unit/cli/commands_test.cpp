@@ -252,6 +252,57 @@ TEST_CASE("whoever read the output and has gone ends the command quietly, withou
   CHECK(ran.error.empty());
 }
 
+TEST_CASE("recursion is written once, and counted") {
+  const auto add = [](v1::ThreadDump& thread, const char* function, int line) {
+    auto& frame = *thread.add_stack();
+    frame.set_function(function);
+    frame.set_file("a.py");
+    frame.set_line(line);
+  };
+  v1::ThreadDump thread;
+  thread.set_tid(7);
+  thread.set_complete(true);
+  add(thread, "leaf", 1);
+  for (int i = 0; i < 10'000; ++i) add(thread, "down", 2);
+  for (int i = 0; i < 3'000; ++i) {
+    add(thread, "even", 3);
+    add(thread, "odd", 4);
+  }
+  for (int i = 0; i < 3; ++i) add(thread, "few", 5);
+  add(thread, "main", 6);
+  // In parts, as the daemon sends a stack of thousands of frames.
+  const auto script = [&](Peer& peer) {
+    static_cast<void>(peer.greet());
+    for (int begin = 0; begin < thread.stack_size(); begin += 5'000) {
+      v1::ServerMessage message;
+      auto& part = *message.mutable_thread();
+      if (begin == 0) part = thread;
+      part.clear_stack();
+      const int end = std::min(begin + 5'000, thread.stack_size());
+      for (int i = begin; i < end; ++i) *part.add_stack() = thread.stack(i);
+      part.set_unfinished(end < thread.stack_size());
+      peer.send(message);
+    }
+    peer.done();
+  };
+  CHECK_THAT(run_snag({"dump", "7"}, script).out, EndsWith("    leaf (a.py:1)\n"
+                                                           "    down (a.py:2)\n"
+                                                           "    … repeated 9,999 times\n"
+                                                           "    even (a.py:3)\n"
+                                                           "    odd (a.py:4)\n"
+                                                           "    … these 2 repeated 2,999 times\n"
+                                                           "    few (a.py:5)\n"
+                                                           "    few (a.py:5)\n"
+                                                           "    few (a.py:5)\n"
+                                                           "    main (a.py:6)\n"));
+  const auto json = run_snag({"dump", "7", "--json"}, script).out;
+  CHECK(std::count(json.begin(), json.end(), '\n') == 1);
+  std::size_t frames = 0;
+  for (std::size_t at = json.find("\"function\""); at != std::string::npos; at = json.find("\"function\"", at + 1))
+    ++frames;
+  CHECK(frames == static_cast<std::size_t>(thread.stack_size()));
+}
+
 TEST_CASE("dump shows each thread with what is known of it, innermost frame first") {
   const auto script = [](Peer& peer) {
     const auto request = peer.greet();
