@@ -77,10 +77,20 @@ LoopWatch::LoopWatch(TargetReaders& readers, asyncio::LoopFrame loop, TargetThre
       detector_(threshold, attached),
       cursor_(loop.thread_state),
       next_look_(attached) {
-  auto files = ThreadFiles::open(readers.target->proc(), readers.target->pid(), thread_.tid);
-  if (files) files_ = std::move(*files);
+  open_files();
   auto function = readers.target->codes().function_of(loop_.code.code);
   if (function) standard_library_ = standard_library_of((*function)->file);
+}
+
+void LoopWatch::open_files() {
+  auto files = ThreadFiles::open(readers_->target->proc(), readers_->target->pid(), thread_.tid);
+  if (files) files_ = std::move(*files);
+}
+
+void LoopWatch::renumber(const TargetThread& thread) {
+  if (thread.tid == Tid{} || thread.tid == thread_.tid) return;
+  thread_ = thread;
+  open_files();
 }
 
 Observation::Running LoopWatch::running(const asyncio::Turn& turn) const {

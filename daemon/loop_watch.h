@@ -58,6 +58,8 @@ class LoopWatch {
   [[nodiscard]] const TargetThread& thread() const { return thread_; }
   // As it is named now.
   void rename(std::string name) { thread_.name = std::move(name); }
+  // As it is numbered now: a thread that ran when it was found may have had no number.
+  void renumber(const TargetThread& thread);
   // Scans of the thread's stack, one after another, that did not find the loop's frame.
   int missed_scans = 0;
 
@@ -65,6 +67,7 @@ class LoopWatch {
   [[nodiscard]] std::optional<Observation> look(WatchCounts& counts);
   [[nodiscard]] Observation::Running running(const asyncio::Turn& turn) const;
   void begin_run();
+  void open_files();
   [[nodiscard]] std::optional<ThreadSchedule> schedule() const;  // exact to a tick, 1 to 10 ms
   void tell_starvation_apart(Verdict& verdict) const;
   [[nodiscard]] std::optional<int> waits_for(const SystemCall& call) const;

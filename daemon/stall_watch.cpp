@@ -111,6 +111,7 @@ class WatchedTarget {
     });
     if (known != loops_.end()) {
       known->missed_scans = 0;
+      known->renumber(thread);
     } else {
       loops_.emplace_back(readers_, **loop, std::move(thread), threshold_, attached_);
     }

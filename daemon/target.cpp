@@ -134,22 +134,45 @@ void Target::find_unknown_numbers(std::span<const ThreadNumbers> numbers,
   std::set<Address> unknown;
   for (const auto& state : states) {
     known.insert(state.tid.value);
-    if (state.tid == Tid{}) unknown.insert(state.pthread);
+    if (state.tid == Tid{} && !state.is_lent) unknown.insert(state.pthread);
   }
-  if (unknown.empty()) return;
+  const bool any_lent = std::any_of(states.begin(), states.end(), [](const auto& state) { return state.is_lent; });
+  if (unknown.empty() && !any_lent) return;
   std::vector<ThreadNumbers> left;
   for (const auto& number : numbers) {
     if (known.count(number.targets) == 0) left.push_back(number);
   }
-  if (left.empty()) return;
+  if (left.empty() && !any_lent) return;
   auto mappings = read_mappings(proc_, pid());
   if (!mappings) return;
+  if (any_lent) find_borrowers(numbers, *mappings, states);
+  if (left.empty()) return;
   const std::vector<Address> pthreads(unknown.begin(), unknown.end());
   const auto found = thread_numbers_by_stack(memory(), proc_, pid(), *mappings, pthreads, left);
   for (auto& state : states) {
-    if (state.tid != Tid{}) continue;
+    if (state.tid != Tid{} || state.is_lent) continue;
     state.tid = found[static_cast<std::size_t>(std::lower_bound(pthreads.begin(), pthreads.end(), state.pthread) -
                                                pthreads.begin())];
+  }
+}
+
+// Who runs a state that another thread made: the thread on whose stack its frame lies.
+void Target::find_borrowers(std::span<const ThreadNumbers> numbers, std::span<const Mapping> mappings,
+                            std::vector<python::ThreadState>& states) const {
+  std::vector<python::ThreadState*> lent;
+  std::vector<Address> places;
+  std::unordered_map<std::int32_t, Address> pthreads;
+  for (auto& state : states) {
+    if (!state.is_lent) pthreads.emplace(state.tid.value, state.pthread);
+    if (!state.is_lent || state.on_stack.is_null()) continue;
+    lent.push_back(&state);
+    places.push_back(state.on_stack);
+  }
+  if (lent.empty()) return;
+  const auto found = thread_numbers_by_stack(memory_, proc_, pid(), mappings, places, numbers);
+  for (std::size_t i = 0; i < lent.size(); ++i) {
+    lent[i]->tid = found[i];
+    if (const auto own = pthreads.find(found[i].value); own != pthreads.end()) lent[i]->pthread = own->second;
   }
 }
 

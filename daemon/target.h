@@ -40,6 +40,8 @@ class Target final : public PythonProcess {
          Nanoseconds clock_offset);
 
   void find_unknown_numbers(std::span<const ThreadNumbers> numbers, std::vector<python::ThreadState>& states) const;
+  void find_borrowers(std::span<const ThreadNumbers> numbers, std::span<const Mapping> mappings,
+                      std::vector<python::ThreadState>& states) const;
 
   ProcRoot proc_;
   ProcessIdentity identity_;

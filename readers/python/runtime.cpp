@@ -15,6 +15,8 @@ namespace {
 
 // Threads that are followed to prove a layout: enough to tell chance from structure.
 constexpr int kProvingThreads = 8;
+constexpr int kProvingInterpreters = 16;
+constexpr int kProvingAttempts = 4;
 
 struct Candidate {
   Address runtime;
@@ -123,31 +125,52 @@ Result<std::optional<DebugOffsets>> own_offsets(const RemoteMemory& memory, Addr
   return fail(offsets);
 }
 
-// Follows interpreter → threads → interpreter. A wrong layout does not survive it.
-Result<void> prove(const RemoteMemory& memory, const Runtime& runtime) {
+// How many threads of an interpreter point back to it, of at most `wanted`.
+Result<int> prove_threads(const RemoteMemory& memory, const Runtime& runtime, Address interpreter, int wanted) {
   const auto& layout = runtime.layout;
-  auto interpreter =
-      memory.read_pointer(runtime.address + layout.runtime_state.interpreters_head, "_PyRuntime.interpreters.head");
-  if (!interpreter) return fail(interpreter);
-  if (interpreter->is_null()) {
-    return fail({.kind = ErrorKind::kNotPython,
-                 .what = "_PyRuntime.interpreters.head",
-                 .where = runtime.address,
-                 .detail = "no interpreter: Python has not started yet, or is ending"});
-  }
-  auto thread = memory.read_pointer(*interpreter + layout.interpreter_state.threads_head, "PyInterpreterState.threads");
+  auto thread = memory.read_pointer(interpreter + layout.interpreter_state.threads_head, "PyInterpreterState.threads");
   if (!thread) return fail(thread);
-  for (int count = 0; count < kProvingThreads && !thread->is_null(); ++count) {
+  int count = 0;
+  for (; count < wanted && !thread->is_null(); ++count) {
     auto back = memory.read_pointer(*thread + layout.thread_state.interp, "PyThreadState.interp");
     if (!back) return fail(back);
-    if (*back != *interpreter) {
+    if (*back != interpreter) {
       return fail(unsupported(runtime.address, "the layout of CPython " + dotted(runtime.version) +
                                                    " does not fit: PyThreadState.interp does not point back"));
     }
     thread = memory.read_pointer(*thread + layout.thread_state.next, "PyThreadState.next");
     if (!thread) return fail(thread);
   }
-  return {};
+  return count;
+}
+
+// Follows interpreters → threads → interpreter. A wrong layout does not survive it. The newest interpreter comes first,
+// and may have no thread yet, or no more.
+Result<void> prove_once(const RemoteMemory& memory, const Runtime& runtime) {
+  const auto& layout = runtime.layout;
+  auto interpreter =
+      memory.read_pointer(runtime.address + layout.runtime_state.interpreters_head, "_PyRuntime.interpreters.head");
+  if (!interpreter) return fail(interpreter);
+  int threads = 0;
+  for (int count = 0; count < kProvingInterpreters && threads < kProvingThreads && !interpreter->is_null(); ++count) {
+    auto proved = prove_threads(memory, runtime, *interpreter, kProvingThreads - threads);
+    if (!proved) return fail(proved);
+    threads += *proved;
+    interpreter = memory.read_pointer(*interpreter + layout.interpreter_state.next, "PyInterpreterState.next");
+    if (!interpreter) return fail(interpreter);
+  }
+  if (threads > 0) return {};
+  return fail({.kind = ErrorKind::kNotPython,
+               .what = "_PyRuntime.interpreters.head",
+               .where = runtime.address,
+               .detail = "no interpreter with a thread: Python has not started yet, or is ending"});
+}
+
+// A thread or interpreter that ends while it is followed looks like a wrong layout, once.
+Result<void> prove(const RemoteMemory& memory, const Runtime& runtime) {
+  auto proved = prove_once(memory, runtime);
+  for (int attempt = 1; !proved && attempt < kProvingAttempts; ++attempt) proved = prove_once(memory, runtime);
+  return proved;
 }
 
 // Objects begin as the layout says: sys.modules is a dict, whose type's type is `type`, which is its own type. It is not

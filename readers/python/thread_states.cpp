@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -16,6 +17,7 @@ constexpr int kAttempts = 8;
 struct Listed {
   ThreadState state;
   Tid native;
+  bool is_idle;  // it runs no Python code
 };
 
 Tid native_thread_id(const Layout& layout, std::span<const std::byte> state) {
@@ -25,10 +27,33 @@ Tid native_thread_id(const Layout& layout, std::span<const std::byte> state) {
   return {static_cast<std::int32_t>(number)};
 }
 
+// The holder of each GIL, asked once in a listing: interpreters that share one have one holder.
+class Holders {
+ public:
+  Holders(const RemoteMemory& memory, const Runtime& runtime) : memory_(&memory), runtime_(&runtime) {}
+  [[nodiscard]] std::optional<Address> of(Address interpreter) {
+    Address gil = runtime_->address;
+    if (const auto& at = runtime_->layout.interpreter_state.gil; at.has_value()) {
+      auto pointer = memory_->read_pointer(interpreter + *at, "PyInterpreterState.ceval.gil");
+      if (!pointer) return std::nullopt;
+      gil = *pointer;
+    }
+    const auto known = by_gil_.find(gil);
+    if (known != by_gil_.end()) return known->second;
+    auto holder = gil_holder(*memory_, *runtime_, interpreter);
+    return by_gil_.emplace(gil, holder ? *holder : std::nullopt).first->second;
+  }
+
+ private:
+  const RemoteMemory* memory_;
+  const Runtime* runtime_;
+  std::unordered_map<Address, std::optional<Address>, AddressHash> by_gil_;
+};
+
 Result<void> list_threads_of(const RemoteMemory& memory, const Runtime& runtime, Address interpreter,
-                             std::int64_t interpreter_id, std::vector<Listed>& into) {
+                             std::int64_t interpreter_id, Holders& holders, std::vector<Listed>& into) {
   const auto& at = runtime.layout.thread_state;
-  auto holder = gil_holder(memory, runtime, interpreter);
+  const auto holder = holders.of(interpreter);
   auto next = memory.read_pointer(interpreter + runtime.layout.interpreter_state.threads_head,
                                   "PyInterpreterState.threads.head");
   if (!next) return fail(next);
@@ -46,13 +71,18 @@ Result<void> list_threads_of(const RemoteMemory& memory, const Runtime& runtime,
     if (Address{load<std::uint64_t>(copy, at.interp.bytes())} != interpreter) {
       return fail({.kind = ErrorKind::kInconsistent, .what = "PyThreadState.interp", .where = *next});
     }
+    const Address top{load<std::uint64_t>(copy, at.top_frame.bytes())};
+    const bool in_state = top >= *next && top < *next + copy.size();
+    const bool has_cframe = runtime.dialect.frame_chain == FrameChain::kCFrame;
     into.push_back({.state = {.address = *next,
                               .interpreter = interpreter,
                               .interpreter_id = interpreter_id,
                               .pthread = Address{load<std::uint64_t>(copy, at.thread_id.bytes())},
                               .tid = {},
-                              .holds_gil = holder && *holder && **holder == *next},
-                    .native = native_thread_id(runtime.layout, copy)});
+                              .on_stack = has_cframe && !in_state ? top : Address{},
+                              .holds_gil = holder == *next},
+                    .native = native_thread_id(runtime.layout, copy),
+                    .is_idle = has_cframe ? in_state : top.is_null()});
     next = Address{load<std::uint64_t>(copy, at.next.bytes())};
   }
   return {};
@@ -64,6 +94,7 @@ Result<void> list_once(const RemoteMemory& memory, const Runtime& runtime, std::
                                          "_PyRuntime.interpreters.head");
   if (!interpreter) return fail(interpreter);
   std::unordered_set<Address, AddressHash> seen;
+  Holders holders(memory, runtime);
   while (!interpreter->is_null()) {
     if (seen.size() >= kMaxInterpreters) {
       return fail({.kind = ErrorKind::kOutOfBounds, .what = "PyInterpreterState.next", .where = *interpreter});
@@ -73,12 +104,53 @@ Result<void> list_once(const RemoteMemory& memory, const Runtime& runtime, std::
     }
     auto id = memory.read_value<std::int64_t>(*interpreter + at.id, "PyInterpreterState.id");
     if (!id) return fail(id);
-    auto listed = list_threads_of(memory, runtime, *interpreter, *id, into);
+    auto listed = list_threads_of(memory, runtime, *interpreter, *id, holders, into);
     if (!listed) return fail(listed);
     interpreter = memory.read_pointer(*interpreter + at.next, "PyInterpreterState.next");
     if (!interpreter) return fail(interpreter);
   }
   return {};
+}
+
+// Up to 3.12 _xxsubinterpreters runs code with the state that it made the interpreter with, in whatever thread.
+bool lends(const Dialect& dialect) { return dialect.frame_chain != FrameChain::kCurrentFrame; }
+
+// A state that was just made has the number of the thread that made it, until its own has begun: it is newer than that
+// thread's own state, so before it in the list, and runs nothing.
+void leave_out_unborn(std::vector<Listed>& listed) {
+  std::set<std::pair<Address, Address>> seen;  // interpreter, pthread
+  std::vector<Listed> kept;
+  for (auto one = listed.rbegin(); one != listed.rend(); ++one) {
+    const bool is_new = seen.emplace(one->state.interpreter, one->state.pthread).second;
+    if (is_new || !one->is_idle) kept.push_back(*one);
+  }
+  listed.assign(kept.rbegin(), kept.rend());
+}
+
+// Of the states that have one number, only that of the oldest interpreter is the thread's for sure.
+void doubt_lent(std::vector<Listed>& listed) {
+  std::unordered_map<std::int32_t, std::int64_t> oldest;
+  for (const auto& [state, native, is_idle] : listed) {
+    const auto [known, is_new] = oldest.emplace(state.tid.value, state.interpreter_id);
+    if (!is_new) known->second = std::min(known->second, state.interpreter_id);
+  }
+  for (auto& [state, native, is_idle] : listed) {
+    if (state.tid == Tid{} || state.interpreter_id == oldest[state.tid.value]) continue;
+    state.is_lent = true;
+    state.tid = {};
+  }
+}
+
+// A number of 0 is what the kernel leaves of a thread that has ended. Where no number is right, the kernel's list is in
+// other numbers than the target's, and proves nothing.
+void leave_out_ended(std::vector<Listed>& listed, const std::vector<bool>& lives) {
+  if (std::find(lives.begin(), lives.end(), true) == lives.end()) return;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < listed.size(); ++i) {
+    // Another interpreter's state may be run by a thread that did not make it.
+    if (lives[i] || listed[i].state.interpreter_id != 0) listed[kept++] = listed[i];
+  }
+  listed.resize(kept);
 }
 
 bool may_be_torn(const Error& error) {
@@ -114,9 +186,13 @@ Result<void> number_threads(const RemoteMemory& memory, Libc libc, std::span<con
     const auto [owner, is_new] = owners.emplace(state.tid.value, state.pthread);
     if (!is_new && owner->second != state.pthread) owner->second.reset();
   }
-  for (auto& one : listed) {
-    if (!owners[one.state.tid.value]) one.state.tid = {};
+  std::vector<bool> lives;
+  for (std::size_t i = 0; i < listed.size(); ++i) {
+    auto& state = listed[i].state;
+    lives.push_back(kernels.count(listed[i].native.value) != 0 || kernels.count(by_libc[i].value) != 0);
+    if (!owners[state.tid.value]) state.tid = {};
   }
+  if (libc == Libc::kGlibc) leave_out_ended(listed, lives);
   return {};
 }
 
@@ -159,7 +235,9 @@ Result<std::vector<ThreadState>> list_thread_states(const RemoteMemory& memory, 
     done = list_once(memory, runtime, listed);
   }
   if (!done) return fail(done);
+  leave_out_unborn(listed);
   if (auto numbered = number_threads(memory, libc, tids, listed); !numbered) return fail(numbered);
+  if (lends(runtime.dialect)) doubt_lent(listed);
   std::vector<ThreadState> states;
   states.reserve(listed.size());
   for (const auto& one : listed) states.push_back(one.state);

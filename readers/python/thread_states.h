@@ -22,6 +22,10 @@ struct ThreadState {
   std::int64_t interpreter_id = 0;
   Address pthread;  // pthread_self() of the thread; several interpreters may have a state for one thread
   Tid tid;          // as the target numbers it (its own PID namespace); 0 where not known
+  // It has the number of the thread that made it, and up to 3.12 another may run it: tid is 0 then. `on_stack` lies on
+  // the stack of the thread that runs it, where the version tells; null where it does not, or nobody runs it.
+  bool is_lent = false;
+  Address on_stack;
   bool holds_gil = false;
 };
 
@@ -34,6 +38,7 @@ struct ThreadState {
 //
 // A thread's number is what CPython (from 3.11) and glibc say, if the kernel lists it. It is 0 where they contradict
 // each other, where neither knows, and where two threads would have the same: thread_numbers_by_stack() may know more.
+// States of the main interpreter whose thread has ended, as in a child that C code forked, are left out.
 [[nodiscard]] Result<std::vector<ThreadState>> list_thread_states(const RemoteMemory& memory, const Runtime& runtime,
                                                                   Libc libc, std::span<const Tid> tids);
 

@@ -94,9 +94,41 @@ TEST_CASE("the number that glibc keeps is believed where CPython's is stale, as 
   made.set_native(1, 4712);
   made.add_pthread(0, 100);
   made.add_pthread(1, 4712);  // a thread of the parent
+  REQUIRE(made.list());
+  REQUIRE(made.list()->size() == 1);  // the second has ended
   CHECK(made.list()->at(0).tid == Tid{100});
-  CHECK(made.list()->at(1).tid == Tid{});
+  // Without glibc's word nobody is known to have ended.
+  REQUIRE(made.list({{100}}, Libc::kMusl)->size() == 2);
   CHECK(made.list({{100}}, Libc::kMusl)->at(0).tid == Tid{});
+}
+
+TEST_CASE("a state that one interpreter's thread made for another interpreter may be run by any thread") {
+  // 3.12: _xxsubinterpreters.create() makes it, run_string() runs it in whatever thread.
+  MadeRuntime made(1);
+  const auto& layout = made.layout();
+  constexpr Address kOther{0x2800000};
+  constexpr Address kOthersState{0x2900000};
+  constexpr Address kCFrame{0x7000};
+  Struct other(4096);
+  other.put(layout.interpreter_state.id, std::int64_t{1})
+      .put(layout.interpreter_state.threads_head, kOthersState.value);
+  other.put(layout.interpreter_state.next, kInterpreter.value);
+  REQUIRE(made.memory().add(kOther, other.bytes()));
+  Struct state(layout.thread_state.size.bytes());
+  state.put(layout.thread_state.interp, kOther.value).put(layout.thread_state.thread_id, MadeRuntime::pthread(0).value);
+  state.put(*layout.thread_state.native_thread_id, std::uint64_t{100})
+      .put(layout.thread_state.top_frame, kCFrame.value);
+  REQUIRE(made.memory().add(kOthersState, state.bytes()));
+  REQUIRE(made.memory().change_value(kRuntime + layout.runtime_state.interpreters_head, kOther.value));
+  const auto states = made.list();
+  REQUIRE(states);
+  REQUIRE(states->size() == 2);
+  CHECK(states->at(0).interpreter_id == 1);
+  CHECK(states->at(0).tid == Tid{});
+  CHECK(states->at(0).is_lent);
+  CHECK(states->at(0).on_stack == kCFrame);
+  CHECK(states->at(1).tid == Tid{100});
+  CHECK_FALSE(states->at(1).is_lent);
 }
 
 TEST_CASE("what does not point to itself is no struct pthread") {
