@@ -150,8 +150,8 @@ Result<void> prove(const RemoteMemory& memory, const Runtime& runtime) {
   return {};
 }
 
-// Objects begin as the layout says: sys.modules is a dict, whose type's type is `type`, which is its own type. It is not
-// so where CPython was built with Py_TRACE_REFS, as debug builds of 3.7 were.
+// Objects begin as the layout says: sys.modules is a dict, whose type's type is `type`, which is its own type. It is
+// not so where CPython was built with Py_TRACE_REFS, as debug builds of 3.7 were.
 Result<void> prove_objects(const RemoteMemory& memory, const Runtime& runtime) {
   const auto& layout = runtime.layout;
   const ObjectReader objects(memory, layout);

@@ -19,8 +19,8 @@ std::optional<std::string> asyncio_in(const fs::path& library, const std::string
   for (const auto& entry : fs::directory_iterator(library / "lib-dynload", error)) {
     const std::string name = entry.path().filename().string();
     // "37m": 3.7 still says by which allocator it was built
-    const bool ours = name.starts_with("_asyncio.cpython-" + digits + "-") ||
-                      name.starts_with("_asyncio.cpython-" + digits + "m-");
+    const bool ours =
+        name.starts_with("_asyncio.cpython-" + digits + "-") || name.starts_with("_asyncio.cpython-" + digits + "m-");
     if (ours) return entry.path().string();
   }
   return std::nullopt;
