@@ -61,10 +61,16 @@ std::vector<std::int32_t> pids_of(const Values& values) {
   return pids;
 }
 
-std::vector<std::int32_t> required_pids(const Values& values) {
-  std::vector<std::int32_t> pids = pids_of(values);
-  if (pids.empty()) throw Wrong{"no process is named"};
-  return pids;
+Selection selection_of(const Values& values) {
+  Selection selection{.pids = pids_of(values), .subprocesses = values.count("subprocesses") != 0};
+  if (values.count("match") != 0) selection.match = values["match"].as<std::vector<std::string>>();
+  return selection;
+}
+
+Selection required_selection(const Values& values) {
+  Selection selection = selection_of(values);
+  if (selection.pids.empty() && selection.match.empty()) throw Wrong{"no process is named"};
+  return selection;
 }
 
 std::optional<std::chrono::nanoseconds> duration_of(const Values& values, const char* option, BareNumber bare) {
@@ -148,9 +154,17 @@ void add_pids(po::options_description& options) {
                         "the process; also without -p");
 }
 
+void add_selection(po::options_description& options) {
+  add_pids(options);
+  options.add_options()  //
+      ("match", po::value<std::vector<std::string>>()->composing()->value_name("PATTERN"),
+       "also each Python process whose command line or name matches this regular expression now")  //
+      ("subprocesses,s", "also what they start, as it comes and goes: workers, forks, spawns, exec");
+}
+
 po::options_description stalls_options() {
   po::options_description options("Options");
-  add_pids(options);
+  add_selection(options);
   options.add_options()  //
       ("threshold,t", po::value<std::string>()->default_value("100ms")->value_name("TIME"),
        "the shortest stall to report, 1ms to 1h")                                                       //
@@ -161,7 +175,7 @@ po::options_description stalls_options() {
 }
 
 Command build_stalls(const Values& values) {
-  StallsOptions options{.pids = required_pids(values),
+  StallsOptions options{.processes = required_selection(values),
                         .threshold = *duration_of(values, "threshold", BareNumber::kRefused),
                         .duration = duration_of(values, "duration", BareNumber::kSeconds),
                         .ongoing = values.count("ongoing") != 0};
@@ -173,7 +187,7 @@ Command build_stalls(const Values& values) {
 
 po::options_description dump_options() {
   po::options_description options("Options");
-  add_pids(options);
+  add_selection(options);
   options.add_options()  //
       ("core", po::value<std::string>()->value_name("FILE"),
        "of the process that this core file was made of, instead of running ones")  //
@@ -192,12 +206,14 @@ std::string path_of(const Values& values, const char* option) {
 
 Command build_dump(const Values& values) {
   DumpOptions options{
-      .pids = pids_of(values), .core = path_of(values, "core"), .executable = path_of(values, "executable")};
+      .processes = selection_of(values), .core = path_of(values, "core"), .executable = path_of(values, "executable")};
+  const Selection& processes = options.processes;
   if (options.core.empty()) {
     if (!options.executable.empty()) throw Wrong{"--executable belongs to --core"};
-    options.pids = required_pids(values);
+    options.processes = required_selection(values);
   } else {
-    if (!options.pids.empty()) throw Wrong{"either a PID or --core, not both"};
+    if (!processes.pids.empty()) throw Wrong{"either a PID or --core, not both"};
+    if (processes.may_be_several()) throw Wrong{"either --match and --subprocesses or --core, not both"};
     if (values.count("socket") != 0) throw Wrong{"--core is read by a snagd of its own, not by the one at --socket"};
   }
   return {.options = std::move(options)};
@@ -205,7 +221,7 @@ Command build_dump(const Values& values) {
 
 po::options_description record_options() {
   po::options_description options("Options");
-  add_pids(options);
+  add_selection(options);
   const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
   options.add_options()                                                                                     //
       ("duration,d", text("TIME"), "end after this time: 30, 30s, 5m; else at Ctrl-C or the target's end")  //
@@ -222,7 +238,7 @@ po::options_description record_options() {
 }
 
 Command build_record(const Values& values) {
-  RecordOptions options{.pids = pids_of(values),
+  RecordOptions options{.processes = selection_of(values),
                         .duration = duration_of(values, "duration", BareNumber::kSeconds),
                         .rate = rate_of(values),
                         .mode = choice_of(values, "mode", kModes),
@@ -253,14 +269,10 @@ Command build_ps(const Values& values) {
   return {.options = PsOptions{}};
 }
 
-Command build_doctor(const Values& values) {
-  const std::vector<std::int32_t> pids = pids_of(values);
-  if (pids.size() > 1) throw Wrong{"snag doctor takes one process"};
-  return {.options = DoctorOptions{.pid = pids.empty() ? 0 : pids.front()}};
-}
+Command build_doctor(const Values& values) { return {.options = DoctorOptions{.pids = pids_of(values)}}; }
 
 constexpr std::array kCommands = {
-    CommandSpec{"stalls", "snag stalls [OPTIONS] PID...",
+    CommandSpec{"stalls", "snag stalls [OPTIONS] PID...\n       snag stalls [OPTIONS] --match PATTERN [PID...]",
                 "what blocks the event loops of these processes, as it happens", stalls_options, build_stalls},
     CommandSpec{"dump", "snag dump [OPTIONS] PID...\n       snag dump [OPTIONS] --core FILE",
                 "every thread's stack, now", dump_options, build_dump},
@@ -268,7 +280,7 @@ constexpr std::array kCommands = {
                 "profile to a file: flame graph, folded stacks, speedscope", record_options, build_record},
     CommandSpec{"ps", "snag ps [OPTIONS]", "the Python processes here, and whether Snag can attach", ps_options,
                 build_ps},
-    CommandSpec{"doctor", "snag doctor [OPTIONS] [PID]", "what is missing to attach, and the command that mends it",
+    CommandSpec{"doctor", "snag doctor [OPTIONS] [PID...]", "what is missing to attach, and the command that mends it",
                 doctor_options, build_doctor},
 };
 
@@ -345,8 +357,10 @@ Parsed parse_command(const CommandSpec& command, std::span<const std::string> ar
     if (record == nullptr) throw Wrong{"only snag record takes a command behind --"};
     record->command.assign(separator + 1, arguments.end());
     if (record->command.empty()) throw Wrong{"no command stands behind --"};
-    if (!record->pids.empty()) throw Wrong{"either a PID or a command behind --, not both"};
-  } else if (record != nullptr && record->pids.empty()) {
+    const auto& processes = record->processes;
+    if (!processes.pids.empty()) throw Wrong{"either a PID or a command behind --, not both"};
+    if (!processes.match.empty()) throw Wrong{"either --match or a command behind --, not both"};
+  } else if (record != nullptr && record->processes.pids.empty() && record->processes.match.empty()) {
     throw Wrong{"no process is named, and no command behind --"};
   }
   return built;

@@ -15,19 +15,28 @@ enum class Format { kFlamegraph, kFolded, kSpeedscope };
 enum class Mode { kWall, kCpu, kGil };
 enum class Consistency { kAuto, kNever, kAlways };
 
-struct StallsOptions {
+// Which processes, in the words of snag.proto's Selection.
+struct Selection {
   std::vector<std::int32_t> pids = {};
+  std::vector<std::string> match = {};
+  bool subprocesses = false;
+  // More than one process may come of it.
+  [[nodiscard]] bool may_be_several() const { return pids.size() > 1 || !match.empty() || subprocesses; }
+};
+
+struct StallsOptions {
+  Selection processes = {};
   std::chrono::nanoseconds threshold{std::chrono::milliseconds(100)};
   std::optional<std::chrono::nanoseconds> duration = {};  // nothing: until interrupted or all targets have ended
   bool ongoing = false;
 };
 struct DumpOptions {
-  std::vector<std::int32_t> pids = {};  // or
-  std::string core = {};                // a core file
-  std::string executable = {};          // of the core's process; empty: where the core says
+  Selection processes = {};     // or
+  std::string core = {};        // a core file
+  std::string executable = {};  // of the core's process; empty: where the core says
 };
 struct RecordOptions {
-  std::vector<std::int32_t> pids = {};    // or
+  Selection processes = {};               // or
   std::vector<std::string> command = {};  // what to start and record
   std::optional<std::chrono::nanoseconds> duration = {};
   double rate = 100;        // samples a second
@@ -39,7 +48,7 @@ struct RecordOptions {
 };
 struct PsOptions {};
 struct DoctorOptions {
-  std::int32_t pid = 0;  // 0: the machine alone
+  std::vector<std::int32_t> pids = {};  // none: the machine alone
 };
 
 struct Command {

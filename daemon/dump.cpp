@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "daemon/followed_processes.h"
 #include "daemon/publish.h"
 #include "daemon/resolved_stack.h"
 #include "readers/asyncio/run_once.h"
@@ -140,7 +141,7 @@ void dump_core(Request& request, const v1::Core& asked) {
 }  // namespace
 
 void dump(Request& request, const v1::Dump& asked) {
-  if (asked.has_core() && asked.pids_size() > 0) {
+  if (asked.has_core() && (asked.pids_size() > 0 || asked.has_selection())) {
     request.fail_usage("either processes or a core file can be dumped, not both");
     return;
   }
@@ -148,10 +149,12 @@ void dump(Request& request, const v1::Dump& asked) {
     dump_core(request, asked.core());
     return;
   }
-  const auto targets = request.attach(std::span(asked.pids().data(), static_cast<std::size_t>(asked.pids_size())));
+  FollowedProcesses followed(request, asked.selection());
+  const auto targets = followed.attach(std::span(asked.pids().data(), static_cast<std::size_t>(asked.pids_size())));
   if (targets.empty()) return;
   v1::SamplingSummary summary;
   for (const auto& target : targets) dump_process(request, *target, summary);
+  followed.summarize(summary);
   conclude(request, std::move(summary));
 }
 

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -37,6 +38,15 @@ UniqueDescriptor take_signals() {
   children.sa_flags = SA_NOCLDSTOP;
   ::sigaction(SIGCHLD, &children, nullptr);
   return UniqueDescriptor(::signalfd(-1, &signals, SFD_CLOEXEC));
+}
+
+// A recorded thread takes three descriptors and a process one: of some hundred processes the soft limit, mostly 1,024
+// for the sake of select(2), would leave many without. The hard one is what the administrator has decided on.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 int serve_socket(const std::string& path) {
@@ -69,6 +79,7 @@ int run(int argc, char** argv) {
     std::cout << "snagd " << SNAG_VERSION << "\n";
     return kDone;
   }
+  raise_descriptor_limit();
   if (given.count("private") == 0) return serve_socket(given["socket"].as<std::string>());
   if (given.count("socket-fd") == 0) {
     std::cerr << "snagd: --private needs --socket-fd\n";

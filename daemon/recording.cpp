@@ -5,6 +5,7 @@
 #include <random>
 
 #include "daemon/clock.h"
+#include "daemon/followed_processes.h"
 #include "daemon/pacer.h"
 #include "daemon/publish.h"
 #include "daemon/recorded_thread.h"
@@ -26,7 +27,8 @@ class Recording {
  public:
   Recording(Request& request, const v1::Record& asked)
       : request_(&request),
-        rate_(asked.rate()),
+        asked_(&asked),
+        followed_(request, asked.selection()),
         began_(now()),
         cpu_at_begin_(own_cpu_time()),
         last_sample_(began_),
@@ -34,26 +36,26 @@ class Recording {
     if (asked.has_duration()) end_ = began_ + duration_of(asked.duration());
   }
 
-  void run(std::vector<std::unique_ptr<Target>> targets, const v1::Record& asked) {
-    for (auto& target : targets) {
-      v1::ServerMessage message;
-      request_->describe(*target, *message.mutable_target());
-      request_->send(message);
-      targets_.push_back(std::make_unique<RecordedTarget>(std::move(target), asked.mode(), asked.consistency()));
-    }
-    Pacer pacer(Nanoseconds(static_cast<std::int64_t>(1e9 / rate_)), now(), std::random_device{}());
+  void run() {
+    auto targets = followed_.attach(std::span(asked_->pids().data(), static_cast<std::size_t>(asked_->pids_size())));
+    if (targets.empty()) return;
+    add(std::move(targets));
+    Pacer pacer(Nanoseconds(static_cast<std::int64_t>(1e9 / asked_->rate())), now(), std::random_device{}());
     Instant next_send = now() + kSendEvery;
     Instant next_progress = now() + kProgressEvery;
-    Instant next_refresh = now() + kRefreshEvery;
+    next_refresh_ = now() + kRefreshEvery;
     while (ended_because_.empty()) {
-      wait_for(pacer.next());
+      wait_for(std::min(pacer.next(), followed_.next_look()));
       if (!ended_because_.empty()) break;
+      if (now() >= followed_.next_look()) add(followed_.look());
+      if (targets_.empty() && !followed_.may_come()) ended_because_ = "target ended: " + followed_.last_end();
+      if (now() < pacer.next()) continue;
       pacer.met(now());
       sample_all();
       const Instant done = now();
-      if (done >= next_refresh) {
+      if (done >= next_refresh_) {
         refresh();
-        next_refresh = done + kRefreshEvery;
+        next_refresh_ = done + kRefreshEvery;
       }
       if (done >= next_send || samples_.thread_size() >= kBatch) {
         send_samples();
@@ -70,6 +72,15 @@ class Recording {
   }
 
  private:
+  void add(FollowedProcesses::Targets targets) {
+    for (auto& target : targets) {
+      v1::ServerMessage message;
+      followed_.describe(*target, *message.mutable_target());
+      request_->send(message);
+      targets_.push_back(std::make_unique<RecordedTarget>(std::move(target), asked_->mode(), asked_->consistency()));
+    }
+  }
+
   // A thread that was told to stop and got no processor to do so stops later: it must not stand until the next sample.
   void release_latecomers(Instant deadline) {
     constexpr Nanoseconds kLookEvery = std::chrono::microseconds(200);
@@ -120,6 +131,7 @@ class Recording {
   void sample(RecordedTarget& target, RecordedThread& thread) {
     if (RecordedTarget::is_asleep(thread)) return add_sample(thread, thread.last_stack, true);
     auto done = target.sample(thread, began_, stopper_);
+    if (!done && done.error().kind == ErrorKind::kNoSuchProcess) next_refresh_ = {};
     if (!done) return lose(reason(done.error().kind), 1);
     if (target.is_lost()) return lose(reason(ErrorKind::kInconsistent), 1);
     if (target.is_empty()) return;  // it runs no Python now: there is nothing to show, and nothing was lost
@@ -129,6 +141,7 @@ class Recording {
       thread.number =
           request_->interner().thread(target.target().pid().value, thread.thread.tid.value, thread.thread.name);
     }
+    if (thread.number == 0) return lose("too many threads", 1);
     add_sample(thread, stack, target.is_whole());
   }
 
@@ -155,10 +168,10 @@ class Recording {
         ++target;
         continue;
       }
-      if (targets_.size() == 1) ended_because_ = "target ended: " + *ended;
-      if (targets_.size() > 1) request_->warn((*target)->target().pid(), "it is recorded no longer: " + *ended);
+      followed_.ended((*target)->target(), *ended, targets_.size() > 1);
       target = targets_.erase(target);
     }
+    if (targets_.empty() && !followed_.may_come()) ended_because_ = "target ended: " + followed_.last_end();
   }
 
   void send_samples() {
@@ -184,7 +197,7 @@ class Recording {
     v1::ServerMessage message;
     auto& summary = *message.mutable_summary();
     const Nanoseconds lasted = now() - began_;
-    summary.set_requested_rate(rate_);
+    summary.set_requested_rate(asked_->rate());
     summary.set_achieved_rate(double(ticks_) / std::max(1e-9, std::chrono::duration<double>(lasted).count()));
     summary.set_whole(whole_);
     summary.set_partial(partial_);
@@ -197,17 +210,20 @@ class Recording {
     publish(lasted, *summary.mutable_duration());
     summary.set_threads(static_cast<std::int32_t>(most_threads_));
     summary.set_ended_because(ended_because_);
+    followed_.summarize(summary);
     request_->send(message);
     message.mutable_done();
     request_->send(message);
   }
 
   Request* request_;
-  double rate_;
+  const v1::Record* asked_;
+  FollowedProcesses followed_;
   Instant began_;
   Nanoseconds cpu_at_begin_;
   Instant end_ = Instant::max();
   Instant last_served_;
+  Instant next_refresh_;
   Instant last_sample_;
   ThreadStopper stopper_;
   std::vector<std::unique_ptr<RecordedTarget>> targets_;
@@ -233,9 +249,7 @@ void record(Request& request, const v1::Record& asked) {
     request.fail_usage("a duration is longer than nothing");
     return;
   }
-  auto targets = request.attach(std::span(asked.pids().data(), static_cast<std::size_t>(asked.pids_size())));
-  if (targets.empty()) return;
-  Recording(request, asked).run(std::move(targets), asked);
+  Recording(request, asked).run();
 }
 
 }  // namespace snag::daemon

@@ -1,11 +1,10 @@
 #include "daemon/request.h"
 
-#include <algorithm>
 #include <array>
-#include <optional>
 
 #include "daemon/publish.h"
 #include "readers/process/process_list.h"
+#include "readers/process/threads.h"
 
 namespace snag::daemon {
 namespace {
@@ -52,46 +51,22 @@ Request::Pause Request::pause_until(Instant deadline) {
 
 Result<void> Request::check_owner(Pid pid) const {
   if (caller_.user == 0) return {};
+  auto allowed = runs_as(*proc_, pid, caller_.user);
+  if (!allowed || *allowed) return {};  // one that has ended is told so by whoever attaches
   auto process = read_process(*proc_, pid);
-  if (!process || process->user == caller_.user) return {};
-  return fail({.kind = ErrorKind::kNotPermitted,
-               .what = "attach",
-               .detail = "it belongs to user " + std::to_string(process->user) + ", you are user " +
-                         std::to_string(caller_.user) + "; run snag as that user or as root"});
+  const auto owner = process ? process->user : 0;
+  std::string whose = "it belongs to user " + std::to_string(owner) + ", you are user " + std::to_string(caller_.user);
+  if (owner == caller_.user) whose = "it runs with another user's rights than yours (set-user-ID)";
+  return fail(
+      {.kind = ErrorKind::kNotPermitted, .what = "attach", .detail = whose + "; run snag as that user or as root"});
 }
 
 Result<std::unique_ptr<Target>> Request::attach(Pid pid) {
   if (auto allowed = check_owner(pid); !allowed) return fail(allowed);
-  return Target::attach(*proc_, pid);
-}
-
-std::vector<std::unique_ptr<Target>> Request::attach(std::span<const std::int32_t> pids) {
-  std::vector<std::unique_ptr<Target>> targets;
-  if (pids.empty() || std::any_of(pids.begin(), pids.end(), [](std::int32_t pid) { return pid <= 0; })) {
-    fail_usage(pids.empty() ? "no process was named" : "a process id is a positive number");
-    return targets;
-  }
-  std::vector<v1::Failure> failures;
-  for (const std::int32_t number : pids) {
-    const Pid pid{number};
-    auto target = attach(pid);
-    if (!target) {
-      publish(target.error(), pid, failures.emplace_back());
-      continue;
-    }
-    if (auto stat = read_stat(*proc_, pid); stat && stat->is_stopped()) {
-      warn(pid, "it is stopped (state " + std::string(1, stat->state) +
-                    "): its stacks stand still until it goes on; kill -CONT " + std::to_string(number));
-    }
-    targets.push_back(std::move(*target));
-  }
-  for (auto& failure : failures) {
-    v1::ServerMessage message;
-    (targets.empty() ? *message.mutable_failure() : *message.mutable_warning()) = std::move(failure);
-    send(message);
-    if (targets.empty()) break;
-  }
-  return targets;
+  auto target = Target::attach(*proc_, pid);
+  // Once more: the number may have become another process's, or the process another user's, before it was attached.
+  if (auto allowed = check_owner(pid); !allowed) return fail(allowed);
+  return target;
 }
 
 Result<std::unique_ptr<CoreTarget>> Request::open_core(const v1::Core& asked) const {
@@ -113,6 +88,7 @@ void Request::describe(const PythonProcess& process, v1::Target& into) const {
 void Request::describe(const Target& target, v1::Target& into) const {
   describe(static_cast<const PythonProcess&>(target), into);
   if (auto command = command_of(*proc_, target.pid())) into.set_runner(runner_of(*command));
+  if (auto name = thread_name(*proc_, target.pid(), Tid{target.pid().value})) into.set_name(to_text(*name));
 }
 
 void Request::fail_usage(std::string message) {
@@ -127,6 +103,12 @@ void Request::warn(Pid pid, std::string message) {
   answer.mutable_warning()->set_status(v1::Failure::FAILED);
   answer.mutable_warning()->set_pid(pid.value);
   answer.mutable_warning()->set_message("pid " + std::to_string(pid.value) + ": " + std::move(message));
+  send(answer);
+}
+
+void Request::warn(const Error& error, Pid pid) {
+  v1::ServerMessage answer;
+  publish(error, pid, *answer.mutable_warning());
   send(answer);
 }
 

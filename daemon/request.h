@@ -1,9 +1,7 @@
 #pragma once
 
 #include <memory>
-#include <span>
 #include <string>
-#include <vector>
 
 #include "daemon/connection.h"
 #include "daemon/core_target.h"
@@ -17,6 +15,7 @@ struct Caller {
   std::uint32_t user = 0;
   // It started this daemon for itself, which can do no more than it can.
   bool is_owner = false;
+  Pid process = {};  // 0: not known
 };
 
 // What a running request needs of its surroundings: the client, /proc, and who asks.
@@ -35,8 +34,7 @@ class Request {
   [[nodiscard]] Connection& client() const { return *connection_; }
   void send(const v1::ServerMessage& message) { connection_->send(message); }
 
-  // Attaches to each; one of several that fails is a warning. Empty: none could be attached, and the failure was sent.
-  [[nodiscard]] std::vector<std::unique_ptr<Target>> attach(std::span<const std::int32_t> pids);
+  [[nodiscard]] const Caller& caller() const { return caller_; }
   // kNotPermitted when the caller is neither root nor the owner of the process: the daemon's own rights are not his.
   [[nodiscard]] Result<std::unique_ptr<Target>> attach(Pid pid);
 
@@ -50,10 +48,11 @@ class Request {
   void describe(const Target& target, v1::Target& into) const;
   void fail_usage(std::string message);
   void warn(Pid pid, std::string message);
-
- private:
+  void warn(const Error& error, Pid pid);
+  // kNotPermitted when the caller is neither root nor the one that the process runs as.
   [[nodiscard]] Result<void> check_owner(Pid pid) const;
 
+ private:
   Connection* connection_;
   stream::Interner* interner_;
   const ProcRoot* proc_;

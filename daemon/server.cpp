@@ -40,10 +40,10 @@ Caller caller_of(int socket, Daemon kind) {
   ucred credentials{};
   socklen_t size = sizeof credentials;
   constexpr std::uint32_t kNobody = 65534;
-  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return {.user = kNobody};
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return {.user = kNobody, .process = {}};
   // A program with capabilities or a user of its own (setcap, setuid) can do more than whoever starts it.
   const bool is_owner = kind == Daemon::kPrivate && ::getauxval(AT_SECURE) == 0;
-  return {.user = credentials.uid, .is_owner = is_owner};
+  return {.user = credentials.uid, .is_owner = is_owner, .process = {credentials.pid}};
 }
 
 // A client and the thread that serves it.

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <deque>
+#include <utility>
 
 #include "daemon/clock.h"
+#include "daemon/followed_processes.h"
 #include "daemon/loop_watch.h"
 #include "daemon/publish.h"
 
@@ -15,9 +17,12 @@ using std::chrono::milliseconds;
 constexpr Nanoseconds kMinThreshold = milliseconds(1);
 constexpr Nanoseconds kMaxThreshold = std::chrono::hours(1);
 // All threads are searched for loops this often; a target without any loop more often, since it may just be starting.
+// It gets the more time the longer it has had none: of hundreds of workers, most may never have one.
 constexpr Nanoseconds kScanEvery = std::chrono::seconds(1);
 constexpr Nanoseconds kScanWithoutLoop = milliseconds(50);
-constexpr Nanoseconds kAliveEvery = milliseconds(100);
+constexpr int kScanWithoutLoopShare = 10;
+// A loop whose memory is gone is looked after at once; this is for those that have none.
+constexpr Nanoseconds kAliveEvery = milliseconds(250);
 constexpr Nanoseconds kProgressEvery = std::chrono::seconds(1);
 // A loop that turns is between two iterations for some microseconds: only one that is missed again and again has ended.
 constexpr int kMissedScans = 3;
@@ -25,17 +30,29 @@ constexpr int kMissedScans = 3;
 // One target and its loops.
 class WatchedTarget {
  public:
-  WatchedTarget(std::unique_ptr<Target> target, Nanoseconds threshold)
+  // `inherited`: loops that are not its own, see loops_of_forker().
+  WatchedTarget(std::unique_ptr<Target> target, Nanoseconds threshold, std::vector<asyncio::LoopFrame> inherited)
       : target_(std::move(target)),
+        inherited_(std::move(inherited)),
         readers_(*target_),
         threshold_(threshold),
         attached_(now()),
         next_scan_(attached_),
         next_check_(attached_) {}
 
-  [[nodiscard]] Target& target() { return *target_; }
+  [[nodiscard]] const Target& target() const { return *target_; }
   [[nodiscard]] std::size_t thread_count() const { return threads_; }
   [[nodiscard]] const std::deque<LoopWatch>& loops() const { return loops_; }
+  // The client has been told of it.
+  bool announced = false;
+
+  // The loops that a child which this process forks just now has in its memory as well: it never runs them, but its
+  // stack looks as if it did, in a callback that lasts as long as the child.
+  [[nodiscard]] std::vector<asyncio::LoopFrame> loops_of_forker() const {
+    std::vector<asyncio::LoopFrame> loops = inherited_;
+    for (const auto& watch : loops_) loops.push_back(watch.loop());
+    return loops;
+  }
 
   [[nodiscard]] Instant next_deadline() const {
     Instant next = std::min(next_scan_, next_check_);
@@ -44,7 +61,7 @@ class WatchedTarget {
   }
 
   // Does what is due. What is returned ended the target.
-  [[nodiscard]] std::optional<std::string> step(bool ongoing, WatchCounts& counts, std::vector<v1::Stall>& into) {
+  [[nodiscard]] std::optional<TargetEnd> step(bool ongoing, WatchCounts& counts, std::vector<v1::Stall>& into) {
     for (auto& loop : loops_) {
       if (loop.next_look() <= now()) loop.step(ongoing, counts, into);
     }
@@ -75,7 +92,10 @@ class WatchedTarget {
       for (auto& thread : *threads) scan_thread(std::move(thread));
       std::erase_if(loops_, [](const auto& loop) { return loop.missed_scans >= kMissedScans; });
     }
-    next_scan_ = now() + (loops_.empty() ? kScanWithoutLoop : kScanEvery);
+    const Instant done = now();
+    const auto without_loop = std::clamp((done - loop_seen_) / kScanWithoutLoopShare, kScanWithoutLoop, kScanEvery);
+    if (!loops_.empty()) loop_seen_ = done;
+    next_scan_ = done + (loops_.empty() ? without_loop : kScanEvery);
   }
 
   void scan_thread(TargetThread thread) {
@@ -83,9 +103,12 @@ class WatchedTarget {
     if (auto done = target_->stacks().read(cursor, raw_); !done) return;
     auto loop = readers_.loops.find(thread.state.address, thread.state.interpreter, raw_);
     if (!loop || !*loop) return;  // torn: the next scan sees it
-    const auto known = std::find_if(loops_.begin(), loops_.end(), [&](const LoopWatch& watch) {
-      return watch.loop().frame == (*loop)->frame && watch.loop().loop == (*loop)->loop;
-    });
+    const auto is_it = [&](const asyncio::LoopFrame& other) {
+      return other.frame == (*loop)->frame && other.loop == (*loop)->loop;
+    };
+    if (std::any_of(inherited_.begin(), inherited_.end(), is_it)) return;
+    const auto known =
+        std::find_if(loops_.begin(), loops_.end(), [&](const LoopWatch& watch) { return is_it(watch.loop()); });
     if (known != loops_.end()) {
       known->missed_scans = 0;
     } else {
@@ -94,11 +117,13 @@ class WatchedTarget {
   }
 
   std::unique_ptr<Target> target_;
+  std::vector<asyncio::LoopFrame> inherited_;
   TargetReaders readers_;
   Nanoseconds threshold_;
   std::deque<LoopWatch> loops_;
   python::RawStack raw_;
   Instant attached_;
+  Instant loop_seen_ = attached_;
   Instant next_scan_;
   Instant next_check_;
   std::size_t threads_ = 0;
@@ -108,16 +133,23 @@ class WatchedTarget {
 class StallWatch {
  public:
   StallWatch(Request& request, const v1::WatchStalls& asked)
-      : request_(&request), began_(now()), cpu_at_begin_(own_cpu_time()), ongoing_(asked.ongoing()) {
+      : request_(&request),
+        asked_(&asked),
+        followed_(request, asked.selection()),
+        began_(now()),
+        cpu_at_begin_(own_cpu_time()) {
     if (asked.has_duration()) end_ = began_ + duration_of(asked.duration());
   }
 
-  void run(std::vector<std::unique_ptr<Target>> targets, Nanoseconds threshold) {
-    for (auto& target : targets) watched_.push_back(std::make_unique<WatchedTarget>(std::move(target), threshold));
-    for (auto& target : watched_) step(*target);  // the first search for loops, so that the header can name them
-    announce();
+  void run() {
+    auto targets = followed_.attach(std::span(asked_->pids().data(), static_cast<std::size_t>(asked_->pids_size())));
+    if (targets.empty()) return;
+    add(std::move(targets));
+    for (auto& target : watched_) {
+      if (followed_.parent_of(target->target()).value == 0) announce(*target);
+    }
     Instant next_progress = now() + kProgressEvery;
-    while (!watched_.empty() && ended_because_.empty()) {
+    while (ended_because_.empty()) {
       if (now() >= end_) {
         ended_because_ = "duration over";
         break;
@@ -126,12 +158,14 @@ class StallWatch {
         send_progress();
         next_progress += kProgressEvery;
       }
-      Instant deadline = std::min(end_, next_progress);
+      Instant deadline = std::min({end_, next_progress, followed_.next_look()});
       for (const auto& target : watched_) deadline = std::min(deadline, target->next_deadline());
       if (request_->pause_until(deadline) == Request::Pause::kStop) ended_because_ = "stopped";
+      if (now() >= followed_.next_look()) add(followed_.look());
       for (auto target = watched_.begin(); target != watched_.end();) {
         target = step(**target) ? target + 1 : watched_.erase(target);
       }
+      end_if_none_is_left();
     }
     for (auto& target : watched_) target->finish(counts_, stalls_);
     send_stalls();
@@ -139,31 +173,54 @@ class StallWatch {
   }
 
  private:
+  // Looks for their loops at once, so that they can be told with the target.
+  void add(FollowedProcesses::Targets targets) {
+    for (auto& target : targets) {
+      auto inherited = inherited_loops(*target);
+      watched_.push_back(
+          std::make_unique<WatchedTarget>(std::move(target), duration_of(asked_->threshold()), std::move(inherited)));
+      if (!step(*watched_.back())) watched_.pop_back();
+    }
+    end_if_none_is_left();
+  }
+
+  // Of a child that was forked and has executed nothing since.
+  [[nodiscard]] std::vector<asyncio::LoopFrame> inherited_loops(const Target& child) const {
+    const Pid parent = followed_.parent_of(child);
+    for (const auto& watched : watched_) {
+      const auto& target = watched->target();
+      if (target.pid() == parent && target.start_stack() == child.start_stack()) return watched->loops_of_forker();
+    }
+    return {};
+  }
+
+  void end_if_none_is_left() {
+    if (!watched_.empty() || followed_.may_come() || !ended_because_.empty()) return;
+    if (!followed_.last_end().empty()) ended_because_ = "target ended: " + followed_.last_end();
+  }
+
   // False: the target has ended.
   bool step(WatchedTarget& target) {
-    const auto ended = target.step(ongoing_, counts_, stalls_);
+    const auto ended = target.step(asked_->ongoing(), counts_, stalls_);
     threads_ = std::max(threads_, target.thread_count());
+    if (!target.loops().empty()) announce(target);
     if (ended) {
       target.finish(counts_, stalls_);
-      if (watched_.size() == 1) {
-        ended_because_ = "target ended: " + *ended;
-      } else {
-        request_->warn(target.target().pid(), "it is watched no longer: " + *ended);
-      }
+      followed_.ended(target.target(), *ended, watched_.size() > 1);
     }
     send_stalls();
     return !ended;
   }
 
-  void announce() {
-    for (auto& watched : watched_) {
-      v1::ServerMessage message;
-      request_->describe(watched->target(), *message.mutable_target());
-      for (const auto& loop : watched->loops()) {
-        publish_loop(loop.thread().name, loop.thread().tid, *message.mutable_target()->add_loops());
-      }
-      request_->send(message);
+  // Once. A child that never runs a loop is not worth a word.
+  void announce(WatchedTarget& watched) {
+    if (std::exchange(watched.announced, true)) return;
+    v1::ServerMessage message;
+    followed_.describe(watched.target(), *message.mutable_target());
+    for (const auto& loop : watched.loops()) {
+      publish_loop(loop.thread().name, loop.thread().tid, *message.mutable_target()->add_loops());
     }
+    request_->send(message);
   }
 
   void send_stalls() {
@@ -202,16 +259,18 @@ class StallWatch {
     summary.set_threads(static_cast<std::int32_t>(threads_));
     summary.set_stalls(counts_.stalls);
     summary.set_ended_because(ended_because_);
+    followed_.summarize(summary);
     request_->send(message);
     message.mutable_done();
     request_->send(message);
   }
 
   Request* request_;
+  const v1::WatchStalls* asked_;
+  FollowedProcesses followed_;
   Instant began_;
   Nanoseconds cpu_at_begin_;
   Instant end_ = Instant::max();
-  bool ongoing_;
   std::vector<std::unique_ptr<WatchedTarget>> watched_;  // loops refer into it
   WatchCounts counts_;
   std::vector<v1::Stall> stalls_;
@@ -231,9 +290,7 @@ void watch_stalls(Request& request, const v1::WatchStalls& asked) {
     request.fail_usage("a duration is longer than nothing");
     return;
   }
-  StallWatch watch(request, asked);
-  auto targets = request.attach(std::span(asked.pids().data(), static_cast<std::size_t>(asked.pids_size())));
-  if (!targets.empty()) watch.run(std::move(targets), threshold);
+  StallWatch(request, asked).run();
 }
 
 }  // namespace snag::daemon

@@ -2,11 +2,14 @@
 
 #include <unordered_map>
 
+#include <sys/wait.h>
+
 #include "daemon/clock.h"
 #include "readers/process/elf_image.h"
 #include "readers/process/live_memory.h"
 #include "readers/process/namespaces.h"
 #include "readers/process/permission.h"
+#include "readers/process/process_end.h"
 #include "readers/process/threads.h"
 
 namespace snag::daemon {
@@ -53,12 +56,25 @@ ElfOpener opener_of(const ProcRoot& proc, Pid pid) {
   return [&proc, pid](const Mapping& mapping) { return open_mapped_elf(proc, pid, mapping); };
 }
 
+std::string how_ended(int wait_status) {
+  if (WIFSIGNALED(wait_status)) return "killed by signal " + std::to_string(WTERMSIG(wait_status));
+  return "exit status " + std::to_string(WEXITSTATUS(wait_status));
+}
+
 }  // namespace
+
+TargetEnd process_end(Pid pid, const UniqueDescriptor& process) {
+  const std::string sentence = "pid " + std::to_string(pid.value) + " has ended";
+  const auto status = wait_status_of(process);
+  if (!status) return {.sentence = sentence, .how = "has ended"};
+  const std::string how = how_ended(*status);
+  return {.sentence = sentence + ": " + how, .how = how, .abnormal = *status != 0};
+}
 
 Result<std::unique_ptr<Target>> Target::attach(const ProcRoot& proc, Pid pid) {
   if (auto error = why_not(proc, pid)) return fail(std::move(*error));
-  auto identity = identify(proc, pid);
-  if (!identity) return fail(identity);
+  auto stat = read_stat(proc, pid);
+  if (!stat) return fail(stat);
   auto mappings = read_mappings(proc, pid);
   if (!mappings) {
     if (mappings.error().kind == ErrorKind::kNotPermitted) return fail(not_permitted(proc, pid));
@@ -70,15 +86,18 @@ Result<std::unique_ptr<Target>> Target::attach(const ProcRoot& proc, Pid pid) {
     return fail(runtime);
   }
   auto offset = monotonic_offset(proc, pid);
-  return std::unique_ptr<Target>(
-      new Target(proc, *identity, std::move(*mappings), std::move(*runtime), offset ? *offset : Nanoseconds{}));
+  return std::unique_ptr<Target>(new Target(proc, {.pid = pid, .start_time = stat->start_time}, stat->start_stack,
+                                            std::move(*mappings), std::move(*runtime),
+                                            offset ? *offset : Nanoseconds{}));
 }
 
-Target::Target(const ProcRoot& proc, ProcessIdentity identity, std::vector<Mapping> mappings, python::Runtime runtime,
-               Nanoseconds clock_offset)
+Target::Target(const ProcRoot& proc, ProcessIdentity identity, std::uint64_t start_stack, std::vector<Mapping> mappings,
+               python::Runtime runtime, Nanoseconds clock_offset)
     : PythonProcess(identity.pid, std::make_unique<LiveMemory>(identity.pid), std::move(runtime), &now),
       proc_(proc),
       identity_(identity),
+      process_(open_process(identity.pid)),
+      start_stack_(start_stack),
       mappings_(std::move(mappings)),
       clock_offset_(clock_offset),
       executable_(executable_of(proc, identity.pid)) {}
@@ -119,12 +138,23 @@ std::optional<char> Target::run_state(Tid tid) const {
   return stat ? std::optional(stat->state) : std::nullopt;
 }
 
-std::optional<std::string> Target::ended() const {
-  const std::string who = "pid " + std::to_string(pid().value);
-  if (!still_alive(proc_, identity_)) return who + " has ended";
-  if (!executable_.empty() && executable_of(proc_, pid()) != executable_) return who + " executes another program now";
+std::optional<TargetEnd> Target::ended() const {
+  const auto stat = read_stat(proc_, pid());
+  if (!stat || stat->start_time != identity_.start_time || stat->is_zombie()) {
+    return process_end(pid(), process_);
+  }
+  const auto left = [&](bool executed, const std::string& how) {
+    const std::string sentence = "pid " + std::to_string(pid().value) + " " + how;
+    return TargetEnd{.lives = true, .executed = executed, .sentence = sentence, .how = how};
+  };
+  // A process that is ending has neither a program nor a stack any more, before it is a zombie.
+  constexpr std::uint64_t kHidden = 1;
+  const std::string executable = executable_of(proc_, pid());
+  const bool another_program = !executable_.empty() && !executable.empty() && executable != executable_;
+  const bool another_stack = stat->start_stack > kHidden && stat->start_stack != start_stack_;
+  if (another_program || another_stack) return left(true, "executes another program now");
   auto now = python::prove_runtime(memory(), runtime().address, runtime().version);
-  if (!now && now.error().kind != ErrorKind::kNotPermitted) return who + " has no Python runtime any more";
+  if (!now && now.error().kind != ErrorKind::kNotPermitted) return left(false, "has no Python runtime any more");
   return std::nullopt;
 }
 

@@ -28,6 +28,7 @@ LIBRARIES = {
     "Boost": (r"boost/", ["cli/arguments", "daemon/main", "daemon/options"]),
     "spdlog": (r"spdlog/|fmt/", ["daemon/"]),
     "Protobuf": (r"google/protobuf/|snag/v1/", ["proto/", "daemon/", "cli/"]),
+    "RE2": (r"re2/", ["daemon/process_patterns"]),
     "Catch2": (r"catch2/", []),
 }  # fmt: skip
 

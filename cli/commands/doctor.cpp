@@ -1,6 +1,7 @@
 #include "cli/commands/doctor.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "cli/view/diagnosis_view.h"
 #include "cli/view/json_line.h"
@@ -43,11 +44,27 @@ class DoctorHandler : public Handler {
 
 ExitStatus run_doctor(const DoctorOptions& options, bool json, const std::optional<std::string>& socket,
                       Environment& environment) {
-  v1::ClientMessage message;
-  message.mutable_diagnose()->set_pid(options.pid);
-  DoctorHandler handler(json, environment);
-  const ExitStatus status = run_request(message, socket, handler, environment);
-  return status == ExitStatus::kDone ? handler.status() : status;
+  ConnectResult connected = environment.connect(socket);
+  if (const auto* error = std::get_if<ConnectError>(&connected)) {
+    return fail(environment, ExitStatus::kFailed, error->sentence, error->remedy);
+  }
+  Session session(std::get<Connection>(connected), environment.signals);
+  std::vector<std::int32_t> pids = options.pids;
+  if (pids.empty()) pids.push_back(0);
+  // Of several processes the first that cannot be attached decides.
+  ExitStatus first_wrong = ExitStatus::kDone;
+  for (const std::int32_t pid : pids) {
+    v1::ClientMessage message;
+    message.mutable_diagnose()->set_pid(pid);
+    DoctorHandler handler(json, environment);
+    const Outcome outcome = session.request(message, handler, &environment.out);
+    ExitStatus status = conclude(outcome, environment);
+    if (status == ExitStatus::kDone) status = handler.status();
+    if (first_wrong == ExitStatus::kDone) first_wrong = status;
+    const bool answered = outcome.end == Outcome::End::kDone || outcome.end == Outcome::End::kFailed;
+    if (!answered || outcome.interrupted) break;
+  }
+  return first_wrong;
 }
 
 }  // namespace snag::cli

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "cli/commands/selection.h"
 #include "cli/view/json_line.h"
 #include "cli/view/stall_view.h"
 #include "cli/view/summary_view.h"
@@ -58,7 +59,9 @@ ExitStatus run_dump(const DumpOptions& options, bool json, const std::optional<s
   v1::ClientMessage message;
   DumpHandler handler(json, environment);
   if (options.core.empty()) {
-    message.mutable_dump()->mutable_pids()->Add(options.pids.begin(), options.pids.end());
+    const auto& pids = options.processes.pids;
+    message.mutable_dump()->mutable_pids()->Add(pids.begin(), pids.end());
+    publish(options.processes, *message.mutable_dump()->mutable_selection());
     return run_request(message, socket, handler, environment);
   }
   message.mutable_dump()->mutable_core()->set_file(options.core);

@@ -8,6 +8,7 @@
 
 #include "cli/commands/launched_command.h"
 #include "cli/commands/record_handler.h"
+#include "cli/commands/selection.h"
 #include "cli/duration.h"
 #include "cli/export/exporter.h"
 #include "cli/export/output_file.h"
@@ -34,6 +35,7 @@ v1::ClientMessage request_for(const RecordOptions& options, std::span<const std:
   v1::ClientMessage message;
   v1::Record& record = *message.mutable_record();
   record.mutable_pids()->Add(pids.begin(), pids.end());
+  publish(options.processes, *record.mutable_selection());
   record.set_rate(options.rate);
   if (options.duration) *record.mutable_duration() = to_proto(*options.duration);
   record.set_mode(kModes[static_cast<std::size_t>(options.mode)]);
@@ -49,7 +51,7 @@ class Recording {
         json_(json),
         file_(std::move(file)),
         environment_(environment),
-        exporter_(make_exporter(options.format, {.processes = options.pids.size() > 1, .threads = options.threads})),
+        exporter_(make_exporter(options.format, options.threads)),
         progress_(environment.error),
         handler_(options, exporter_->needs_order(), progress_) {}
 
@@ -58,7 +60,7 @@ class Recording {
     Session session(connection, environment_.signals);
     if (options_.command.empty()) {
       stand_back();
-      return finish(request(session, options_.pids));
+      return finish(request(session, options_.processes.pids));
     }
     auto launched = launch(options_.command, tracer);
     if (const auto* wrong = std::get_if<std::string>(&launched)) {

@@ -22,7 +22,17 @@ RecordHandler::RecordHandler(const RecordOptions& options, bool keep_order, Prog
 }
 
 void RecordHandler::on_target(const v1::Target& target) {
-  info_.targets.push_back(target);
+  const auto [place, is_new] = target_places_.try_emplace(target.pid(), info_.targets.size());
+  if (is_new) {
+    info_.targets.push_back(target);
+  } else {
+    info_.targets[place->second] = target;  // it has executed another Python program
+  }
+  if (target.parent() > 0) {
+    progress_line_.say("following pid " + std::to_string(target.pid()) + " (" + printable(target.name()) +
+                       "), child of " + std::to_string(target.parent()) + "\n");
+    return;
+  }
   const std::string until = options_.duration ? "for " + format_duration(*options_.duration) : "until Ctrl-C";
   progress_line_.say("recording pid " + std::to_string(target.pid()) + " (" + printable(target.implementation()) + " " +
                      printable(target.version()) + ") " + until + "\n");
@@ -39,8 +49,11 @@ void RecordHandler::on_progress(const v1::Progress& progress) {
 std::optional<std::string> RecordHandler::take(const v1::ServerMessage& message) {
   if (message.has_definitions()) return profile_.add(message.definitions());
   if (message.has_samples()) return profile_.add(message.samples());
-  if (message.has_target() && info_.targets.size() >= kMaxTargets) return "more processes than were asked for";
-  if (message.has_target()) on_target(message.target());
+  if (message.has_target()) {
+    const bool full = info_.targets.size() >= kMaxTargets;
+    if (full && !options_.processes.subprocesses) return "more processes than were asked for";
+    if (!full) on_target(message.target());  // of children that come and go for days, the later ones have no name
+  }
   if (message.has_progress()) on_progress(message.progress());
   if (message.has_warning()) progress_line_.say(error_text(message.warning()));
   if (message.has_summary()) {

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 #include "cli/arguments.h"
 #include "cli/connect/session.h"
@@ -33,6 +34,7 @@ class RecordHandler : public Handler {
   ProgressLine& progress_line_;
   Profile profile_;
   ProfileInfo info_;
+  std::unordered_map<std::int32_t, std::size_t> target_places_;  // pid -> info_.targets
   v1::Progress last_progress_;
   bool has_summary_ = false;
 };

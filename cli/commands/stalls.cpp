@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cli/commands/selection.h"
 #include "cli/duration.h"
 #include "cli/view/json_line.h"
 #include "cli/view/stall_view.h"
@@ -45,7 +46,7 @@ class StallsHandler : public Handler {
       longest_ = std::max(longest_, from_proto(stall.duration()));
     }
     Output& out = environment_.out;
-    out.write(json_ ? json_line("stall", stall) : stall_text(stall, options_.pids.size() > 1, out));
+    out.write(json_ ? json_line("stall", stall) : stall_text(stall, options_.processes.may_be_several(), out));
   }
 
   void on_summary(const v1::SamplingSummary& summary) {
@@ -71,7 +72,8 @@ ExitStatus run_stalls(const StallsOptions& options, bool json, const std::option
                       Environment& environment) {
   v1::ClientMessage message;
   v1::WatchStalls& request = *message.mutable_watch_stalls();
-  request.mutable_pids()->Add(options.pids.begin(), options.pids.end());
+  request.mutable_pids()->Add(options.processes.pids.begin(), options.processes.pids.end());
+  publish(options.processes, *request.mutable_selection());
   *request.mutable_threshold() = to_proto(options.threshold);
   if (options.duration) *request.mutable_duration() = to_proto(*options.duration);
   request.set_ongoing(options.ongoing);

@@ -6,12 +6,12 @@
 
 namespace snag::cli {
 
-std::unique_ptr<Exporter> make_exporter(Format format, FrameTree::Roots roots) {
+std::unique_ptr<Exporter> make_exporter(Format format, bool threads) {
   switch (format) {
     case Format::kFlamegraph:
-      return std::make_unique<FlamegraphExporter>(roots);
+      return std::make_unique<FlamegraphExporter>(threads);
     case Format::kFolded:
-      return std::make_unique<FoldedExporter>(roots);
+      return std::make_unique<FoldedExporter>(threads);
     case Format::kSpeedscope:
       return std::make_unique<SpeedscopeExporter>();
   }

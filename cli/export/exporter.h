@@ -18,6 +18,7 @@ class Exporter {
   [[nodiscard]] virtual bool needs_order() const { return false; }
 };
 
-[[nodiscard]] std::unique_ptr<Exporter> make_exporter(Format format, FrameTree::Roots roots);
+// `threads`: the thread is each stack's first frame. Several processes are told apart in any case.
+[[nodiscard]] std::unique_ptr<Exporter> make_exporter(Format format, bool threads);
 
 }  // namespace snag::cli

@@ -205,7 +205,7 @@ std::string xml_escaped(std::string_view text) {
 }
 
 void FlamegraphExporter::write(const Profile& profile, const ProfileInfo& info, Sink& sink) const {
-  const FrameTree tree(profile, roots_);
+  const FrameTree tree(profile, info, threads_);
   const std::vector<Node>& nodes = tree.nodes();
   const Drawing drawing = lay_out(nodes);
   const std::int64_t all = nodes[0].total;

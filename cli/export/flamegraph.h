@@ -19,11 +19,11 @@ class FlamegraphExporter : public Exporter {
   // Rows: 17,000 pixels. Deeper stacks are cut off there.
   static constexpr std::uint32_t kMaxRows = 1000;
 
-  explicit FlamegraphExporter(FrameTree::Roots roots) : roots_(roots) {}
+  explicit FlamegraphExporter(bool threads) : threads_(threads) {}
   void write(const Profile& profile, const ProfileInfo& info, Sink& sink) const override;
 
  private:
-  FrameTree::Roots roots_;
+  bool threads_;
 };
 
 // For XML text and attribute values: no markup, and no character that XML 1.0 forbids.

@@ -6,8 +6,8 @@
 
 namespace snag::cli {
 
-void FoldedExporter::write(const Profile& profile, const ProfileInfo& /*info*/, Sink& sink) const {
-  const FrameTree tree(profile, roots_);
+void FoldedExporter::write(const Profile& profile, const ProfileInfo& info, Sink& sink) const {
+  const FrameTree tree(profile, info, threads_);
   const std::vector<FrameTree::Node>& nodes = tree.nodes();
   std::vector<std::string> lines;
   std::vector<std::uint32_t> path;

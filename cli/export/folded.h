@@ -12,11 +12,11 @@ namespace snag::cli {
 // stackcollapse-*.pl do), and control characters are written out, so that a name can neither split a frame nor a line.
 class FoldedExporter : public Exporter {
  public:
-  explicit FoldedExporter(FrameTree::Roots roots) : roots_(roots) {}
+  explicit FoldedExporter(bool threads) : threads_(threads) {}
   void write(const Profile& profile, const ProfileInfo& info, Sink& sink) const override;
 
  private:
-  FrameTree::Roots roots_;
+  bool threads_;
 };
 
 }  // namespace snag::cli

@@ -24,13 +24,14 @@ struct KeyHash {
 
 class Builder {
  public:
-  Builder(const Profile& profile, std::vector<FrameTree::Node>& nodes) : profile_(profile), nodes_(nodes) {
+  Builder(const Profile& profile, const ProfileInfo& info, std::vector<FrameTree::Node>& nodes)
+      : profile_(profile), info_(info), nodes_(nodes) {
     nodes_.push_back({.name = "all"});
   }
 
   std::uint32_t process(std::uint32_t parent, std::int32_t pid) {
     return child(parent, Kind::kProcess, static_cast<std::uint32_t>(pid),
-                 [pid] { return FrameTree::Node{.name = "pid " + std::to_string(pid)}; });
+                 [&] { return FrameTree::Node{.name = info_.process_words(pid)}; });
   }
 
   std::uint32_t thread(std::uint32_t parent, std::uint32_t id) {
@@ -70,6 +71,7 @@ class Builder {
   }
 
   const Profile& profile_;
+  const ProfileInfo& info_;
   std::vector<FrameTree::Node>& nodes_;
   std::unordered_map<Key, std::uint32_t, KeyHash> known_;
   std::vector<std::uint32_t> frames_;
@@ -90,12 +92,12 @@ Origin origin_of(v1::Frame::Kind kind, std::string_view file) {
   return Origin::kUser;
 }
 
-FrameTree::FrameTree(const Profile& profile, Roots roots) {
-  Builder builder(profile, nodes_);
+FrameTree::FrameTree(const Profile& profile, const ProfileInfo& info, bool threads) {
+  Builder builder(profile, info, nodes_);
   for (const Profile::Thread& thread : profile.threads()) {
     std::uint32_t root = 0;
-    if (roots.processes) root = builder.process(root, profile.table().thread(thread.id)->pid);
-    if (roots.threads) root = builder.thread(root, thread.id);
+    if (info.targets.size() > 1) root = builder.process(root, profile.table().thread(thread.id)->pid);
+    if (threads) root = builder.thread(root, thread.id);
     for (const Profile::Run& run : thread.runs) builder.add(root, run.stack, run.samples);
     for (const auto& [stack, samples] : thread.unordered) builder.add(root, stack, samples);
   }

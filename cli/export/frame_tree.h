@@ -26,12 +26,9 @@ class FrameTree {
     std::int64_t self = 0;    // samples that end here
     std::int64_t total = 0;   // and those that go on
   };
-  struct Roots {
-    bool processes = false;  // "pid 4242" as the first frame
-    bool threads = false;    // then "MainThread (4242)"
-  };
-
-  FrameTree(const Profile& profile, Roots roots);
+  // Where several processes were recorded, the first frame is the process, "pid 4242 gunicorn"; with `threads` the next
+  // is the thread, "MainThread (4242)".
+  FrameTree(const Profile& profile, const ProfileInfo& info, bool threads);
 
   [[nodiscard]] const std::vector<Node>& nodes() const { return nodes_; }
 

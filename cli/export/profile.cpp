@@ -13,6 +13,14 @@ double ProfileInfo::period() const {
   return rate > 0 ? 1 / rate : 0;
 }
 
+std::string ProfileInfo::process_words(std::int32_t pid) const {
+  const auto target =
+      std::find_if(targets.begin(), targets.end(), [pid](const v1::Target& one) { return one.pid() == pid; });
+  std::string text = "pid " + std::to_string(pid);
+  if (target != targets.end() && !target->name().empty()) text += " " + printable(target->name());
+  return text;
+}
+
 std::optional<std::string> Profile::add(const v1::Samples& samples) {
   const int count = samples.stack_size();
   if (samples.thread_size() != count || (samples.partial_size() != 0 && samples.partial_size() != count)) {

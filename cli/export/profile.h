@@ -14,7 +14,7 @@ namespace snag::cli {
 
 // What a recording is about, for titles and notes.
 struct ProfileInfo {
-  std::vector<v1::Target> targets;
+  std::vector<v1::Target> targets;  // one a process
   std::string mode = "wall";
   double requested_rate = 100;
   v1::SamplingSummary summary;  // as the daemon's last word; else what was counted here
@@ -22,6 +22,8 @@ struct ProfileInfo {
 
   // Seconds that one sample stands for.
   [[nodiscard]] double period() const;
+  // "pid 4242 gunicorn"; safe to print.
+  [[nodiscard]] std::string process_words(std::int32_t pid) const;
 };
 
 // All samples of a recording, counted by thread and stack. Its size grows with the number of distinct stacks, not with

@@ -64,7 +64,7 @@ void write_profile(const Profile& profile, const Profile::Thread& thread, const 
   const double period = info.period();
   std::string name = profile.thread_name(thread.id);
   if (info.targets.size() > 1) {
-    name = "pid " + std::to_string(profile.table().thread(thread.id)->pid) + " " + name;
+    name = info.process_words(profile.table().thread(thread.id)->pid) + " " + name;
   }
   if (!thread.unordered.empty()) name += ", the end not in order of time";
   sink.append("{\"type\":\"sampled\",\"name\":" + json_quoted(name) +

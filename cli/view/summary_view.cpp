@@ -19,6 +19,28 @@ std::string rate_words(const v1::SamplingSummary& summary) {
   return text.data();
 }
 
+// What became of the processes, where there was more than one, or one ended before its time.
+std::string process_words(const v1::SamplingSummary& summary) {
+  std::string ends;
+  int abnormal = 0;
+  constexpr int kNamed = 4;  // a line has room for some; --json tells all
+  for (const v1::ProcessEnd& end : summary.ended_processes()) {
+    if (!end.abnormal() || ++abnormal > kNamed) continue;
+    ends += ", pid " + std::to_string(end.pid()) + " " + printable(end.how()) + " after " +
+            format_duration(from_proto(end.after()));
+  }
+  if (abnormal > kNamed) ends += ", and " + std::to_string(abnormal - kNamed) + " more not as they should";
+  if (summary.processes() < 2 && ends.empty() && summary.missed_processes() == 0) return "";
+  std::string text =
+      "; " + with_thousands(summary.processes()) + (summary.processes() == 1 ? " process" : " processes");
+  if (summary.ended_processes_size() > 0) text += ", " + with_thousands(summary.ended_processes_size()) + " ended";
+  text += ends;
+  if (summary.missed_processes() > 0) {
+    text += ", " + with_thousands(summary.missed_processes()) + " ended too soon to be attached";
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string losses(const v1::SamplingSummary& summary) {
@@ -40,6 +62,7 @@ std::string summary_line(const v1::SamplingSummary& summary) {
   const auto longest = from_proto(summary.longest_stop());
   if (longest.count() > 0) text += " (at most " + format_duration(longest) + " at a time)";
   text += "; Snag used " + format_duration(from_proto(summary.sampler_cpu())) + " CPU";
+  text += process_words(summary);
   if (!summary.ended_because().empty()) text += "; ended: " + printable(summary.ended_because());
   return text;
 }

@@ -55,11 +55,11 @@ Result<ProcessStat> parse_stat(std::string_view text) {
   ProcessStat stat;
   stat.comm = text.substr(open + 1, close - open - 1);
   stat.state = fields[3].front();
-  const bool whole = take(fields[4], stat.parent.value) && take(fields[9], stat.flags) &&
-                     take(fields[10], stat.minor_faults) && take(fields[12], stat.major_faults) &&
-                     take(fields[14], stat.user_ticks) && take(fields[15], stat.system_ticks) &&
-                     take(fields[20], stat.thread_count) && take(fields[22], stat.start_time) &&
-                     take(fields[39], stat.processor) && take(fields[42], stat.block_io_ticks);
+  const bool whole =
+      take(fields[4], stat.parent.value) && take(fields[9], stat.flags) && take(fields[10], stat.minor_faults) &&
+      take(fields[12], stat.major_faults) && take(fields[14], stat.user_ticks) && take(fields[15], stat.system_ticks) &&
+      take(fields[20], stat.thread_count) && take(fields[22], stat.start_time) && take(fields[28], stat.start_stack) &&
+      take(fields[39], stat.processor) && take(fields[42], stat.block_io_ticks);
   if (!whole) return inconsistent;
   return stat;
 }

@@ -60,15 +60,24 @@ std::optional<std::string> what_python_runs(const std::vector<std::string_view>&
   return std::nullopt;
 }
 
-// The real user id: the first number of "Uid:\treal\teffective\tsaved\tfile system".
-Result<std::uint32_t> read_user(const ProcRoot& root, Pid pid) {
+struct Users {
+  std::uint32_t real = 0;
+  std::uint32_t effective = 0;
+  std::uint32_t saved = 0;
+};
+
+// "Uid:\treal\teffective\tsaved\tfile system"
+Result<Users> read_users(const ProcRoot& root, Pid pid) {
   constexpr const char* kWhat = "/proc/PID/status";
-  auto users = read_proc_field(root.of(pid, "status"), "Uid", kWhat);
-  if (!users) return fail(users);
-  std::uint32_t user = 0;
-  std::string_view numbers = *users;
-  if (!take_number(numbers, user)) return fail(Error{.kind = ErrorKind::kInconsistent, .what = kWhat});
-  return user;
+  auto field = read_proc_field(root.of(pid, "status"), "Uid", kWhat);
+  if (!field) return fail(field);
+  Users users;
+  std::string_view numbers = *field;
+  if (!take_number(numbers, users.real) || !take_number(numbers, users.effective) ||
+      !take_number(numbers, users.saved)) {
+    return fail(Error{.kind = ErrorKind::kInconsistent, .what = kWhat});
+  }
+  return users;
 }
 
 }  // namespace
@@ -91,16 +100,31 @@ Result<std::string> command_of(const ProcRoot& root, Pid pid) {
   return shown_command(*command_line);
 }
 
+Result<std::string> searched_command_line(const ProcRoot& root, Pid pid) {
+  auto command_line = read_proc_file(root.of(pid, "cmdline"), kMaxLargeProcFile, "/proc/PID/cmdline");
+  if (!command_line) return fail(command_line);
+  command_line->resize(std::min(command_line->size(), kMaxSearched));
+  while (command_line->ends_with('\0')) command_line->pop_back();
+  std::replace(command_line->begin(), command_line->end(), '\0', ' ');
+  return command_line;
+}
+
+Result<bool> runs_as(const ProcRoot& root, Pid pid, std::uint32_t user) {
+  auto users = read_users(root, pid);
+  if (!users) return fail(users);
+  return users->real == user && users->effective == user && users->saved == user;
+}
+
 Result<ProcessEntry> read_process(const ProcRoot& root, Pid pid) {
   auto stat = read_stat(root, pid);
   if (!stat) return fail(stat);
-  auto user = read_user(root, pid);
-  if (!user) return fail(user);
+  auto users = read_users(root, pid);
+  if (!users) return fail(users);
   auto command = command_of(root, pid);
   if (!command) return fail(command);
   ProcessEntry entry;
   entry.identity = {.pid = pid, .start_time = stat->start_time};
-  entry.user = *user;
+  entry.user = users->real;
   entry.state = stat->state;
   entry.name = printable(stat->comm, kMaxShown);
   entry.command = command->empty() ? "[" + entry.name + "]" : *std::move(command);

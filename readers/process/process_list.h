@@ -27,10 +27,18 @@ struct ProcessEntry {
 [[nodiscard]] Result<std::vector<ProcessEntry>> list_processes(const ProcRoot& root);
 [[nodiscard]] Result<ProcessEntry> read_process(const ProcRoot& root, Pid pid);
 
+// Whether real, effective and saved user are all this one, as the kernel wants it before it lets a user read another
+// process (ptrace(2)): a program that is set-user-ID has the real one of whoever started it.
+[[nodiscard]] Result<bool> runs_as(const ProcRoot& root, Pid pid, std::uint32_t user);
+
 // The program and, of a Python, its script, `-m module`, or a bare `-c`. No other argument is ever shown: passwords and
 // tokens stand there.
 [[nodiscard]] Result<std::string> command_of(const ProcRoot& root, Pid pid);
-// The same of a command line as in /proc/PID/cmdline: arguments that end in '\0'.
+// All of its command line, with a space between the arguments: to be searched, never to be shown. At most
+// kMaxSearched bytes of it.
+inline constexpr std::size_t kMaxSearched = std::size_t{64} << 10U;
+[[nodiscard]] Result<std::string> searched_command_line(const ProcRoot& root, Pid pid);
+// command_of, of a command line as in /proc/PID/cmdline: arguments that end in '\0'.
 [[nodiscard]] std::string shown_command(std::string_view command_line);
 
 }  // namespace snag

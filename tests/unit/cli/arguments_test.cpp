@@ -30,11 +30,11 @@ std::string refused(const Words& words) {
 
 TEST_CASE("processes are named with and without -p, each counts once") {
   using Pids = std::vector<std::int32_t>;
-  CHECK(options_of<StallsOptions>({"stalls", "5", "6"}).pids == Pids{5, 6});
-  CHECK(options_of<StallsOptions>({"stalls", "-p", "5", "--pid=6"}).pids == Pids{5, 6});
-  CHECK(options_of<DumpOptions>({"dump", "7", "7"}).pids == Pids{7});
-  CHECK(options_of<DoctorOptions>({"doctor"}).pid == 0);
-  CHECK(options_of<DoctorOptions>({"doctor", "9"}).pid == 9);
+  CHECK(options_of<StallsOptions>({"stalls", "5", "6"}).processes.pids == Pids{5, 6});
+  CHECK(options_of<StallsOptions>({"stalls", "-p", "5", "--pid=6"}).processes.pids == Pids{5, 6});
+  CHECK(options_of<DumpOptions>({"dump", "7", "7"}).processes.pids == Pids{7});
+  CHECK(options_of<DoctorOptions>({"doctor"}).pids.empty());
+  CHECK(options_of<DoctorOptions>({"doctor", "9", "8"}).pids == Pids{9, 8});
 }
 
 TEST_CASE("dump is of processes or of a core file, which a daemon of its own reads") {
@@ -47,6 +47,20 @@ TEST_CASE("dump is of processes or of a core file, which a daemon of its own rea
   CHECK(refused({"dump", "--core", "core", "--socket", "/s"}) ==
         "--core is read by a snagd of its own, not by the one at --socket");
   CHECK_FALSE(refused({"doctor", "--core", "core"}).empty());
+  CHECK(refused({"dump", "--core", "core", "-s"}) == "either --match and --subprocesses or --core, not both");
+}
+
+TEST_CASE("processes are selected by patterns, alone or beside numbers, and followed if that is asked for") {
+  using Patterns = std::vector<std::string>;
+  const auto both = options_of<StallsOptions>({"stalls", "--match", "a", "5", "--match=b c"}).processes;
+  CHECK(both.pids == std::vector<std::int32_t>{5});
+  CHECK(both.match == Patterns{"a", "b c"});
+  CHECK_FALSE(both.subprocesses);
+  CHECK(options_of<DumpOptions>({"dump", "--match", "a"}).processes.match == Patterns{"a"});
+  CHECK(options_of<RecordOptions>({"record", "--match", "a", "-s"}).processes.subprocesses);
+  CHECK(options_of<RecordOptions>({"record", "--subprocesses", "--", "python3", "-s"}).processes.subprocesses);
+  CHECK(refused({"record", "--match", "a", "--", "x"}) == "either --match or a command behind --, not both");
+  CHECK(refused({"stalls", "--subprocesses"}) == "no process is named");
 }
 
 TEST_CASE("what is no process is refused with its name") {
@@ -60,7 +74,6 @@ TEST_CASE("what is no process is refused with its name") {
   CHECK(refused({"stalls", "\x1b[2J"}) == "PID '\\x1b[2J' is not a number");
   CHECK(refused({"stalls", "99999999999"}) == "PID 99999999999 is too large for a process");
   CHECK(refused({"stalls"}) == "no process is named");
-  CHECK(refused({"doctor", "1", "2"}) == "snag doctor takes one process");
 }
 
 TEST_CASE("stalls has a threshold of 100 ms and no end unless told otherwise") {

@@ -349,6 +349,26 @@ TEST_CASE("ps is a table, with why some cannot be attached below it") {
   CHECK_THAT(run_snag({"ps", "--json"}, script).out, Contains("{\"process\":{\"pid\":12,"));
 }
 
+TEST_CASE("doctor looks at several processes, and the first that cannot be attached decides") {
+  int asked = 0;
+  const auto ran = run_snag({"doctor", "7", "8"}, [&asked](Peer& peer) {
+    v1::ServerMessage message;
+    v1::Diagnosis& diagnosis = *message.mutable_diagnosis();
+    diagnosis.set_pid(peer.greet().diagnose().pid());
+    diagnosis.set_attachable(diagnosis.pid() == 7);
+    peer.send(message);
+    peer.done();
+    diagnosis.set_pid(peer.receive().diagnose().pid());
+    diagnosis.set_attachable(false);
+    peer.send(message);
+    peer.done();
+    asked = diagnosis.pid();
+  });
+  CHECK(asked == 8);
+  CHECK(ran.status == ExitStatus::kNotPermitted);
+  CHECK_THAT(ran.out, Contains("pid 7 can be attached") && Contains("pid 8 cannot be attached"));
+}
+
 TEST_CASE("doctor's status says whether the process can be attached, or what kind of thing is missing") {
   struct Row {
     std::string name;

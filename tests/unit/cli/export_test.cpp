@@ -15,9 +15,9 @@ using test::ProfileMaker;
 
 namespace {
 
-std::string folded(const Profile& profile, FrameTree::Roots roots = {}) {
+std::string folded(const Profile& profile, const ProfileInfo& info = {}, bool threads = false) {
   StringSink sink;
-  FoldedExporter(roots).write(profile, {}, sink);
+  FoldedExporter(threads).write(profile, info, sink);
   return sink.text();
 }
 
@@ -52,10 +52,25 @@ TEST_CASE("folded stacks are counted, root first, one line each") {
   CHECK(folded(maker.profile()) ==
         "main (app.py:1);serve (app.py:1) 1\n"
         "main (app.py:1);serve (app.py:1);read (app.py:1) 5\n");
-  CHECK(folded(maker.profile(), {.processes = true, .threads = true}) ==
-        "pid 4242;MainThread (1);main (app.py:1);serve (app.py:1) 1\n"
-        "pid 4242;MainThread (1);main (app.py:1);serve (app.py:1);read (app.py:1) 3\n"
-        "pid 4242;worker (2);main (app.py:1);serve (app.py:1);read (app.py:1) 2\n");
+  CHECK(folded(maker.profile(), {}, true) ==
+        "MainThread (1);main (app.py:1);serve (app.py:1) 1\n"
+        "MainThread (1);main (app.py:1);serve (app.py:1);read (app.py:1) 3\n"
+        "worker (2);main (app.py:1);serve (app.py:1);read (app.py:1) 2\n");
+}
+
+TEST_CASE("several processes are told apart by number and name, and one process is not") {
+  ProfileMaker maker;
+  maker.sample("MainThread", {"main"}, 1);
+  ProfileInfo info;
+  info.targets.emplace_back().set_pid(4242);
+  info.targets.back().set_name("gunicorn: \x1b[1m");
+  CHECK(folded(maker.profile(), info) == "main (app.py:1) 1\n");
+  info.targets.emplace_back().set_pid(4243);
+  CHECK(folded(maker.profile(), info) == "pid 4242 gunicorn: \\x1b[1m;main (app.py:1) 1\n");
+  CHECK(folded(maker.profile(), info, true) == "pid 4242 gunicorn: \\x1b[1m;MainThread (1);main (app.py:1) 1\n");
+  const auto profiles = field(speedscope(maker.profile(), info), "profiles").list_value();
+  CHECK(field(profiles.values(0).struct_value(), "name").string_value() ==
+        "pid 4242 gunicorn: \\x1b[1m MainThread (1)");
 }
 
 TEST_CASE("no name splits a frame or a line of folded stacks") {

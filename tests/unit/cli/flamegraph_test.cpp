@@ -16,7 +16,7 @@ namespace {
 
 std::string picture_of(const Profile& profile, const ProfileInfo& info = {}) {
   StringSink sink;
-  FlamegraphExporter({}).write(profile, info, sink);
+  FlamegraphExporter(false).write(profile, info, sink);
   return sink.text();
 }
 

@@ -211,3 +211,44 @@ TEST_CASE("a command that ends before it is Python, or that is none, is told so"
   CHECK(none.error == "snag: starting /nonexistent/python: No such file or directory\n");
   CHECK(folder.names().empty());
 }
+
+TEST_CASE("a recording follows children, names each process, and tells which ended and how") {
+  const Folder folder;
+  v1::Record asked;
+  const auto ran = run_snag({"record", "--match", "shop", "-s", "-o", folder.path("x.folded")}, [&asked](Peer& peer) {
+    asked = peer.greet().record();
+    peer.target(4242);
+    v1::ServerMessage child;
+    child.mutable_target()->set_pid(4243);
+    child.mutable_target()->set_name("work\ner");
+    child.mutable_target()->set_parent(4242);
+    peer.send(child);
+    child.mutable_target()->set_name("again");  // it has executed another program
+    peer.send(child);
+    peer.send(definitions());
+    peer.send(samples({1, 2, 2, 2}));
+    v1::SamplingSummary summary;
+    summary.set_processes(2);
+    summary.set_missed_processes(3);
+    v1::ProcessEnd& normal = *summary.add_ended_processes();
+    normal.set_pid(4242);
+    normal.set_how("exit status 0");
+    v1::ProcessEnd& killed = *summary.add_ended_processes();
+    killed.set_pid(4243);
+    killed.set_how("killed by signal 9");
+    killed.set_abnormal(true);
+    killed.mutable_after()->set_seconds(2);
+    peer.summary(summary);
+    peer.done();
+  });
+  CHECK(ran.status == ExitStatus::kDone);
+  CHECK(asked.pids_size() == 0);
+  REQUIRE(asked.selection().match_size() == 1);
+  CHECK(asked.selection().match(0) == "shop");
+  CHECK(asked.selection().subprocesses());
+  CHECK_THAT(ran.error, Contains("following pid 4243 (work\\ner), child of 4242\n"));
+  CHECK_THAT(ran.error,
+             Contains("; 2 processes, 2 ended, pid 4243 killed by signal 9 after 2.00 s, 3 ended too soon to be "
+                      "attached\n"));
+  CHECK_THAT(test::read_text(folder.path("x.folded")), Catch::Matchers::StartsWith("pid "));
+}

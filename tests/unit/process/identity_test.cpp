@@ -46,6 +46,7 @@ TEST_CASE("the fields of stat are those of proc(5)") {
   CHECK(stat->system_ticks == 12);
   CHECK(stat->thread_count == 3);
   CHECK(stat->start_time == 137719);
+  CHECK(stat->start_stack == 140729315576592);
   CHECK(stat->processor == 1);
   CHECK(stat->block_io_ticks == 99);
 }
