@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+import types
 
 
 def scalar(text):
@@ -77,13 +78,21 @@ def run_coroutine(call):
     made.send(None)
 
 
+def of_file(code, name):
+    if hasattr(code, "replace"):
+        return code.replace(co_filename=name)
+    return types.CodeType(code.co_argcount, code.co_kwonlyargcount, code.co_nlocals, code.co_stacksize, code.co_flags,
+                          code.co_code, code.co_consts, code.co_names, code.co_varnames, name, code.co_name,
+                          code.co_firstlineno, code.co_lnotab, code.co_freevars, code.co_cellvars)  # 3.7
+
+
 def executed(name, call):
     """A call through code that exec made, of a file that has this name."""
     text = "\n" * 300 + "def from_file(call):\n    x = 1\n\n    return (\n        call()\n    )\n"
     names = {}
     exec(compile(text, "exec.py", "exec"), names)
     function = names["from_file"]
-    function.__code__ = function.__code__.replace(co_filename=name)
+    function.__code__ = of_file(function.__code__, name)
     return lambda: function(call)
 
 

@@ -36,8 +36,9 @@ struct Told {
 class Account {
  public:
   Account(const test::Interpreter& interpreter, const std::string& block) {
-    // exec: the shell becomes the interpreter, whose number account.py tells.
-    const std::string command = "exec " + interpreter.path + " -u " SNAG_TEST_SOURCE_DIR "/account.py " + block;
+    // exec env: the shell becomes the interpreter, whose number account.py tells; its command may begin with
+    // assignments.
+    const std::string command = "exec env " + interpreter.command + " -u " SNAG_TEST_SOURCE_DIR "/account.py " + block;
     output_ = ::popen(command.c_str(), "r");
     REQUIRE(output_ != nullptr);
     pid_ = Pid{static_cast<std::int32_t>(read_line().values(0).number_value())};
@@ -163,7 +164,8 @@ TEST_CASE("the task that blocks its loop is named, with its coroutine and where 
     const auto task = tasks.current(seen.thread.state.address, seen.thread.state.interpreter, (*loop)->loop);
     REQUIRE(task);
     REQUIRE(*task);
-    CHECK((*task)->name == "the worker");
+    const bool tasks_have_names = seen.target->runtime().layout.task.name.has_value();  // from 3.8
+    CHECK((*task)->name == (tasks_have_names ? "the worker" : ""));
     CHECK((*task)->coroutine == "worker");
     CHECK((*task)->file == SNAG_TEST_SOURCE_DIR "/account.py");
     // The frame of the coroutine lies on the stack, and begins where the task says that it is defined.
