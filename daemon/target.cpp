@@ -123,7 +123,7 @@ std::optional<std::string> Target::ended() const {
   const std::string who = "pid " + std::to_string(pid().value);
   if (!still_alive(proc_, identity_)) return who + " has ended";
   if (!executable_.empty() && executable_of(proc_, pid()) != executable_) return who + " executes another program now";
-  auto now = python::prove_runtime(memory(), runtime().address, runtime().version);
+  auto now = python::prove_threads(memory(), runtime());
   if (!now && now.error().kind != ErrorKind::kNotPermitted) return who + " has no Python runtime any more";
   return std::nullopt;
 }

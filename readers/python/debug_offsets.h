@@ -16,7 +16,7 @@
 
 namespace snag::python {
 
-// As many bytes as the longest known version has. A caller copies these from the address of _PyRuntime, which is far
+// As many bytes as the longest known version, 3.15, has. A caller copies these from the address of _PyRuntime, which is far
 // larger.
 inline constexpr std::size_t kDebugOffsetsBytes = 888;
 
@@ -60,8 +60,7 @@ class DebugOffsets {
   [[nodiscard]] std::optional<std::uint32_t> find(std::string_view group, std::string_view name) const;
 
  private:
-  // The longest list that CPython has had so far is that of 3.15: 888 bytes.
-  static constexpr std::size_t kMaxFields = 888 / sizeof(std::uint64_t);
+  static constexpr std::size_t kMaxFields = kDebugOffsetsBytes / sizeof(std::uint64_t);
 
   DebugOffsets(std::uint32_t hex_version, Version version, bool free_threaded, std::span<const DebugField> fields)
       : hex_version_(hex_version), version_(version), free_threaded_(free_threaded), fields_(fields) {}

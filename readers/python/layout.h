@@ -9,6 +9,12 @@
 
 namespace snag::python {
 
+// Room for the head of a str or a dict's table of keys, whatever the version; a target that tells of its own structs is
+// held to it (layouts/debug_layout.cpp).
+inline constexpr std::size_t kMaxHeadBytes = 64;
+// Room for an int of one digit, whatever the version.
+inline constexpr std::size_t kMaxSmallIntegerBytes = 44;
+
 // Where a member lies within its C struct, in bytes. There is no default: a row that leaves one out does not compile.
 class Offset {
  public:

@@ -21,12 +21,6 @@ inline constexpr std::size_t kMaxTupleItems = 1U << 14U;
 // Digits (of 30 bits) of an int that is read: ids, counts and numbers of tasks are below 2^60.
 inline constexpr std::size_t kMaxLongDigits = 2;
 
-// Room for the head of a str or a dict's table of keys, whatever the version; a target that tells of its own structs is
-// held to it (layouts/debug_layout.cpp).
-inline constexpr std::size_t kMaxHeadBytes = 64;
-// Room for an int of one digit, whatever the version.
-inline constexpr std::size_t kMaxSmallIntegerBytes = 44;
-
 // Reads CPython's built-in objects from a target. Everything is bounded and typed by the layout; what does not look
 // like the object that was asked for is kInconsistent. Object layouts: Include/cpython/{unicodeobject,longintrepr}.h,
 // Objects/dict-common.h.

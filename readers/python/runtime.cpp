@@ -123,31 +123,14 @@ Result<std::optional<DebugOffsets>> own_offsets(const RemoteMemory& memory, Addr
   return fail(offsets);
 }
 
-// Follows interpreter → threads → interpreter. A wrong layout does not survive it.
-Result<void> prove(const RemoteMemory& memory, const Runtime& runtime) {
-  const auto& layout = runtime.layout;
-  auto interpreter =
-      memory.read_pointer(runtime.address + layout.runtime_state.interpreters_head, "_PyRuntime.interpreters.head");
-  if (!interpreter) return fail(interpreter);
-  if (interpreter->is_null()) {
-    return fail({.kind = ErrorKind::kNotPython,
-                 .what = "_PyRuntime.interpreters.head",
-                 .where = runtime.address,
-                 .detail = "no interpreter: Python has not started yet, or is ending"});
-  }
-  auto thread = memory.read_pointer(*interpreter + layout.interpreter_state.threads_head, "PyInterpreterState.threads");
-  if (!thread) return fail(thread);
-  for (int count = 0; count < kProvingThreads && !thread->is_null(); ++count) {
-    auto back = memory.read_pointer(*thread + layout.thread_state.interp, "PyThreadState.interp");
-    if (!back) return fail(back);
-    if (*back != *interpreter) {
-      return fail(unsupported(runtime.address, "the layout of CPython " + dotted(runtime.version) +
-                                                   " does not fit: PyThreadState.interp does not point back"));
-    }
-    thread = memory.read_pointer(*thread + layout.thread_state.next, "PyThreadState.next");
-    if (!thread) return fail(thread);
-  }
-  return {};
+Result<Address> first_interpreter(const RemoteMemory& memory, const Runtime& runtime) {
+  auto interpreter = memory.read_pointer(runtime.address + runtime.layout.runtime_state.interpreters_head,
+                                         "_PyRuntime.interpreters.head");
+  if (!interpreter || !interpreter->is_null()) return interpreter;
+  return fail({.kind = ErrorKind::kNotPython,
+               .what = "_PyRuntime.interpreters.head",
+               .where = runtime.address,
+               .detail = "no interpreter: Python has not started yet, or is ending"});
 }
 
 // Objects begin as the layout says: sys.modules is a dict, whose type's type is `type`, which is its own type. It is
@@ -155,8 +138,7 @@ Result<void> prove(const RemoteMemory& memory, const Runtime& runtime) {
 Result<void> prove_objects(const RemoteMemory& memory, const Runtime& runtime) {
   const auto& layout = runtime.layout;
   const ObjectReader objects(memory, layout);
-  auto interpreter =
-      memory.read_pointer(runtime.address + layout.runtime_state.interpreters_head, "_PyRuntime.interpreters.head");
+  auto interpreter = first_interpreter(memory, runtime);
   if (!interpreter) return fail(interpreter);
   auto modules = memory.read_pointer(*interpreter + layout.interpreter_state.modules, "sys.modules");
   if (!modules) return fail(modules);
@@ -172,6 +154,25 @@ Result<void> prove_objects(const RemoteMemory& memory, const Runtime& runtime) {
 }
 
 }  // namespace
+
+Result<void> prove_threads(const RemoteMemory& memory, const Runtime& runtime) {
+  const auto& layout = runtime.layout;
+  auto interpreter = first_interpreter(memory, runtime);
+  if (!interpreter) return fail(interpreter);
+  auto thread = memory.read_pointer(*interpreter + layout.interpreter_state.threads_head, "PyInterpreterState.threads");
+  if (!thread) return fail(thread);
+  for (int count = 0; count < kProvingThreads && !thread->is_null(); ++count) {
+    auto back = memory.read_pointer(*thread + layout.thread_state.interp, "PyThreadState.interp");
+    if (!back) return fail(back);
+    if (*back != *interpreter) {
+      return fail(unsupported(runtime.address, "the layout of CPython " + dotted(runtime.version) +
+                                                   " does not fit: PyThreadState.interp does not point back"));
+    }
+    thread = memory.read_pointer(*thread + layout.thread_state.next, "PyThreadState.next");
+    if (!thread) return fail(thread);
+  }
+  return {};
+}
 
 Result<Runtime> prove_runtime(const RemoteMemory& memory, Address address, Version version) {
   auto own = own_offsets(memory, address);
@@ -194,7 +195,7 @@ Result<Runtime> prove_runtime(const RemoteMemory& memory, Address address, Versi
     runtime.layout = *layout;
     runtime.layout_source = "_Py_DebugOffsets";
   }
-  if (auto done = prove(memory, runtime); !done) return fail(done);
+  if (auto done = prove_threads(memory, runtime); !done) return fail(done);
   if (auto done = prove_objects(memory, runtime); !done) return fail(done);
   settle_gil_place(memory, address, runtime.layout);
   return runtime;

@@ -30,7 +30,11 @@ struct Runtime {
 [[nodiscard]] Result<Runtime> find_runtime(const ElfOpener& open, const RemoteMemory& memory,
                                            std::span<const Mapping> mappings);
 
-// The same, for a runtime whose place and version are known: chooses the layout and proves it on the memory.
+// Whether the runtime is still there: follows interpreter → threads → interpreter. A wrong layout does not survive it.
+[[nodiscard]] Result<void> prove_threads(const RemoteMemory& memory, const Runtime& runtime);
+
+// The same as find_runtime, for a runtime whose place and version are known: chooses the layout and proves it on the
+// memory.
 [[nodiscard]] Result<Runtime> prove_runtime(const RemoteMemory& memory, Address runtime, Version version);
 
 }  // namespace snag::python

@@ -286,6 +286,7 @@ Result<void> StackReader::find_bytecodes() {
   for (auto& link : chain_) {
     if (!link.shim && link.bytecode_index != 0) links.push_back(&link);
   }
+  if (links.empty()) return {};
   std::vector<Entry> entries(links.size());
   std::vector<Piece> pieces;
   for (std::size_t i = 0; i < links.size(); ++i) {

@@ -19,12 +19,12 @@ OPCODES = HERE / "bytecode/opcodes"
 
 # What the interpreter is asked, in words that 3.7 understands.
 QUESTIONS = """
-import asyncio.base_events, json, platform, sys, sysconfig
+import asyncio.base_events, json, sys, sysconfig
 import _asyncio
 names = sysconfig.get_config_var
 shared = names("Py_ENABLE_SHARED")
 print(json.dumps({
-    "release": platform.python_version(),
+    "release": "%d.%d.%d" % sys.version_info[:3],
     "minor": sys.version_info[1],
     "level": sys.version_info[3],
     "free_threaded": bool(names("Py_GIL_DISABLED")),
@@ -46,8 +46,7 @@ def ask(python, program, *arguments):
 def differences_in_layout(folder, facts, debug, asyncio):
     python = debug or facts["python"]
     own_asyncio = facts["asyncio"] or facts["python"]
-    release = facts["release"].rstrip("+").split("a")[0].split("b")[0].split("rc")[0]
-    command = [folder / "snag-layout-compare", release, python, asyncio or (python if debug else own_asyncio)]
+    command = [folder / "snag-layout-compare", facts["release"], python, asyncio or (python if debug else own_asyncio)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return done.returncode, done.stdout.decode().splitlines()
 

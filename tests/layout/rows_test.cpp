@@ -32,8 +32,6 @@ void say_which_are_missing(const std::vector<Interpreter>& found, const std::str
   }
 }
 
-std::string told(const std::optional<std::uint32_t>& value) { return value ? std::to_string(*value) : "absent"; }
-
 // Patch releases have put fields into these two, behind all that the row names: 3.13.0 and 3.13.5 differ in it.
 bool is_size_of_state(const LayoutMember& member) {
   return member.name == "size" && (member.group == "runtime_state" || member.group == "interpreter_state");
@@ -44,9 +42,7 @@ void check_equal(const Layout& theirs, const Interpreter& interpreter, bool anot
   REQUIRE(row != nullptr);
   for (const LayoutDifference& difference : differences(*row, theirs)) {
     if (another_patch_release && is_size_of_state(difference.member)) continue;
-    FAIL_CHECK(interpreter.name << ": " << difference.member.group << "." << difference.member.name << " is "
-                                << told(difference.left) << " in the row and " << told(difference.right)
-                                << " in the interpreter");
+    FAIL_CHECK(interpreter.name << ", from the row to the interpreter: " << describe(difference));
   }
 }
 
@@ -109,7 +105,7 @@ TEST_CASE("frames of the interpreter's own have the owner that its headers say")
     INFO(interpreter.name);
     CHECK(ours.has_value() == owner->has_value());
     CHECK(ours.value_or(0) == owner->value_or(0));
-    say(interpreter, "owner of shim frames", "run: " + told(*owner));
+    say(interpreter, "owner of shim frames", "run: " + (*owner ? std::to_string(**owner) : "absent"));
   }
 }
 

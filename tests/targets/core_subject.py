@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from wire import hear, name_in_snag, ready, say
+from wire import hear, ready, say, stack_of
 
 TASK = "order-\N{LATIN SMALL LETTER E WITH ACUTE}-7"
 DEEP = 400
@@ -96,14 +96,6 @@ class Deep(Worker):
 
     def blocks_in(self, words):
         return words[0] in SLEEPS
-
-
-def stack_of(frame):
-    stack = []
-    while frame is not None:
-        stack.append([name_in_snag(frame.f_code), frame.f_code.co_filename, frame.f_lineno])
-        frame = frame.f_back
-    return stack
 
 
 def give_account(workers, call):

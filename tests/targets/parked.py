@@ -12,7 +12,7 @@ import queue
 import sys
 import threading
 
-from wire import hear, name_in_snag, ready
+from wire import hear, ready, stack_of
 
 DEPTH = 200
 TASK = "order-7"
@@ -205,19 +205,11 @@ async def serve():
     await task
 
 
-def account(frame):
-    stack = []
-    while frame is not None:
-        stack.append([name_in_snag(frame.f_code), frame.f_code.co_filename, frame.f_lineno])
-        frame = frame.f_back
-    return stack
-
-
 def tell(threads):
     for _ in threads:
         arrived.get()
     frames = sys._current_frames()
-    ready(threads=[dict(name=t.name, tid=getattr(t, "native_id", None), stack=account(frames[t.ident])) for t in threads],
+    ready(threads=[dict(name=t.name, tid=getattr(t, "native_id", None), stack=stack_of(frames[t.ident])) for t in threads],
           task=TASK if sys.version_info >= (3, 8) else "", coroutine=in_a_task.__name__)  # fmt: skip
     hear()
     os._exit(0)

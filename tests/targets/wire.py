@@ -31,6 +31,15 @@ def name_in_snag(code):
     return getattr(code, "co_qualname", code.co_name)
 
 
+def stack_of(frame):
+    """A frame and its callers, innermost first: what each is called, its file and its line."""
+    stack = []
+    while frame is not None:
+        stack.append([name_in_snag(frame.f_code), frame.f_code.co_filename, frame.f_lineno])
+        frame = frame.f_back
+    return stack
+
+
 def marked_lines(function, mark="# blocks"):
     """The lines of a function's source that carry the mark."""
     code = function.__code__

@@ -5,7 +5,6 @@
 
 #include "readers/python/debug_offsets.h"
 #include "readers/python/layouts/layout_members.h"
-#include "readers/python/objects.h"
 
 namespace snag::python {
 namespace {

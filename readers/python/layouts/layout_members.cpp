@@ -58,4 +58,12 @@ std::vector<LayoutDifference> differences(const Layout& left, const Layout& righ
   return found;
 }
 
+std::string describe(const LayoutDifference& difference) {
+  const auto told = [](const std::optional<std::uint32_t>& value) {
+    return value ? std::to_string(*value) : std::string("absent");
+  };
+  return std::string(difference.member.group) + "." + std::string(difference.member.name) + ": " +
+         told(difference.left) + " -> " + told(difference.right);
+}
+
 }  // namespace snag::python

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -24,5 +25,7 @@ struct LayoutDifference {
   std::optional<std::uint32_t> right;
 };
 [[nodiscard]] std::vector<LayoutDifference> differences(const Layout& left, const Layout& right);
+// "frame.locals: 72 -> 80", "task.name: absent -> 120".
+[[nodiscard]] std::string describe(const LayoutDifference& difference);
 
 }  // namespace snag::python

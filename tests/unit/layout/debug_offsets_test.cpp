@@ -204,8 +204,7 @@ void check_completes(std::span<const std::byte> bytes, Version version, bool fre
   const auto layout = layout_from_debug_offsets(*offsets, known);
   REQUIRE(layout.has_value());
   for (const auto& difference : differences(known, *layout)) {
-    FAIL_CHECK(difference.member.group << "." << difference.member.name << ": " << difference.left.value_or(0) << ", "
-                                       << difference.right.value_or(0));
+    FAIL_CHECK(describe(difference));
   }
 }
 

@@ -359,12 +359,8 @@ TEST_CASE("counts beyond the bounds are refused before anything is allocated for
   CHECK(refusal_of(made).kind == ErrorKind::kInconsistent);
 }
 
-TEST_CASE("a note of gigabytes in a sparse file takes no room") {
-  const TemporaryDirectory folder;
-  MadeCore made;
-  made.thread(42, 0x7000);
-  Elf64_Nhdr head = {.n_namesz = 5, .n_descsz = 0xfffffff0, .n_type = NT_FILE};
-  made.notes += MadeCore::bytes_of(head) + std::string("CORE\0\0\0\0", 8);
+// A sparse core whose notes go on for 16 GiB of zeros; empty, and said so, where the file system cannot hold it.
+std::string with_endless_notes(const TemporaryDirectory& folder, const MadeCore& made) {
   auto bytes = made.bytes();
   Elf64_Phdr notes;
   std::memcpy(&notes, bytes.data() + sizeof(Elf64_Ehdr), sizeof notes);
@@ -372,10 +368,19 @@ TEST_CASE("a note of gigabytes in a sparse file takes no room") {
   std::memcpy(bytes.data() + sizeof(Elf64_Ehdr), &notes, sizeof notes);
   folder.write("core", bytes);
   const std::string path = folder.path() + "/core";
-  if (::truncate(path.c_str(), off_t{1} << 35) != 0) {
-    WARN("skipped: the file system has no files of that size");
-    return;
-  }
+  if (::truncate(path.c_str(), off_t{1} << 35) == 0) return path;
+  WARN("skipped: the file system has no files of that size");
+  return "";
+}
+
+TEST_CASE("a note of gigabytes in a sparse file takes no room") {
+  const TemporaryDirectory folder;
+  MadeCore made;
+  made.thread(42, 0x7000);
+  Elf64_Nhdr head = {.n_namesz = 5, .n_descsz = 0xfffffff0, .n_type = NT_FILE};
+  made.notes += MadeCore::bytes_of(head) + std::string("CORE\0\0\0\0", 8);
+  const auto path = with_endless_notes(folder, made);
+  if (path.empty()) return;
   CHECK(CoreFile::open(path).error().kind == ErrorKind::kOutOfBounds);
 }
 
@@ -383,17 +388,8 @@ TEST_CASE("notes without end, all zeros, come to an end") {
   const TemporaryDirectory folder;
   MadeCore made;
   made.thread(42, 0x7000);
-  auto bytes = made.bytes();
-  Elf64_Phdr notes;
-  std::memcpy(&notes, bytes.data() + sizeof(Elf64_Ehdr), sizeof notes);
-  notes.p_filesz = std::uint64_t{1} << 34U;
-  std::memcpy(bytes.data() + sizeof(Elf64_Ehdr), &notes, sizeof notes);
-  folder.write("core", bytes);
-  const std::string path = folder.path() + "/core";
-  if (::truncate(path.c_str(), off_t{1} << 35) != 0) {
-    WARN("skipped: the file system has no files of that size");
-    return;
-  }
+  const auto path = with_endless_notes(folder, made);
+  if (path.empty()) return;
   CHECK(CoreFile::open(path).error().kind == ErrorKind::kInconsistent);
 }
 

@@ -17,8 +17,6 @@ const Layout* nearest_row(const Layout& layout) {
   return find_layout(version, layout.free_threaded);
 }
 
-std::string told(const std::optional<std::uint32_t>& value) { return value ? std::to_string(*value) : "absent"; }
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -34,10 +32,6 @@ int main(int argc, char** argv) {
   const auto found = differences(*row, *layout);
   std::printf("%zu of %zu members differ from the row for CPython %d.%d%s\n", found.size(), kMemberCount,
               int{row->version.major}, int{row->version.minor}, row->free_threaded ? "t" : "");
-  for (const auto& difference : found) {
-    std::printf("%s.%s: %s -> %s\n", std::string(difference.member.group).c_str(),
-                std::string(difference.member.name).c_str(), told(difference.left).c_str(),
-                told(difference.right).c_str());
-  }
+  for (const auto& difference : found) std::printf("%s\n", describe(difference).c_str());
   return found.empty() ? 0 : 1;
 }
